@@ -1,0 +1,101 @@
+"""What a toolchain has to offer: the one interface between the build and a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx_ir as ir
+
+    from edgecompile.evaluate.evidence import Evidence
+    from edgecompile.findings import Finding
+    from edgecompile.recipe.target import Target
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Is the toolchain here? `versions` maps a package to its version; `remedy` is what to type."""
+
+    available: bool
+    versions: dict[str, str] = field(default_factory=dict)
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a device gets: files in one folder, `main` the one that is loaded."""
+
+    folder: Path
+    main: str
+    precision: str
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.main
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """One tensor at the border of an artifact or inside it. `scale` has one entry per channel."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: tuple[float, ...] = ()
+    zero_point: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class OperatorFacts:
+    """One operator of an artifact, in execution order. `version` is the format's op version."""
+
+    name: str
+    version: int | None
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What an artifact holds, read back from its bytes."""
+
+    format: str
+    size_bytes: int
+    weight_bytes: int
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
+    operators: tuple[OperatorFacts, ...]
+
+
+class Backend(Protocol):
+    """One toolchain. Instances hold no state; every method is pure in its arguments."""
+
+    name: str
+    evidence: Evidence
+
+    def probe(self) -> Probe: ...
+
+    def check(self, hub: ir.Model, target: Target) -> list[Finding]:
+        """What will not work on this target, found without lowering anything."""
+        ...
+
+    def lower(self, hub: ir.Model, target: Target, precision: str, folder: Path) -> Artifact:
+        """Write the artifact into the empty `folder`; byte-identical when repeated."""
+        ...
+
+    def run(self, artifact: Path, inputs: np.ndarray) -> Sequence[np.ndarray]:
+        """Execute the saved artifact on every sample.
+
+        `inputs` is float32, shape (samples, *model input shape without its batch dimension), in
+        the model's own layout (NCHW). Returns one float32 array per model output, shape
+        (samples, ...), in the model's own layout: the border's quantization and layout are undone.
+        """
+        ...
+
+    def inspect(self, artifact: Path) -> Inspection:
+        """Read the artifact back from its bytes."""
+        ...
