@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
+    from edgecompile.evaluate.outputs import Array
     import onnx_ir as ir
 
     from edgecompile.evaluate.evidence import Evidence
@@ -23,19 +23,6 @@ class Probe:
     available: bool
     versions: dict[str, str] = field(default_factory=dict)
     remedy: str | None = None
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """What a device gets: files in one folder, `main` the one that is loaded."""
-
-    folder: Path
-    main: str
-    precision: str
-
-    @property
-    def path(self) -> Path:
-        return self.folder / self.main
 
 
 @dataclass(frozen=True)
@@ -76,19 +63,29 @@ class Backend(Protocol):
 
     name: str
     evidence: Evidence
+    """What `run` gives: the level of evidence of a number measured on its outputs."""
+    main_file: str
+    """The file of an artifact that a device loads; others may lie beside it."""
 
-    def probe(self) -> Probe: ...
+    def probe(self) -> Probe:
+        """Is the toolchain installed, which versions, and what to type if not."""
+        ...
 
     def check(self, hub: ir.Model, target: Target) -> list[Finding]:
         """What will not work on this target, found without lowering anything."""
         ...
 
-    def lower(self, hub: ir.Model, target: Target, precision: str, folder: Path) -> Artifact:
-        """Write the artifact into the empty `folder`; byte-identical when repeated."""
+    def lower(self, hub: ir.Model, target: Target, precision: str, folder: Path) -> None:
+        """Write the artifact into the empty `folder`; byte-identical when repeated.
+
+        Raises:
+            TargetCannotRun: an operator that the target lacks.
+            ToolchainFailed: the vendor's tool crashed, hung or refused.
+        """
         ...
 
-    def run(self, artifact: Path, inputs: np.ndarray) -> Sequence[np.ndarray]:
-        """Execute the saved artifact on every sample.
+    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
+        """Execute the saved artifact `main_file` on every sample; `options` are the target's.
 
         `inputs` is float32, shape (samples, *model input shape without its batch dimension), in
         the model's own layout (NCHW). Returns one float32 array per model output, shape

@@ -1,0 +1,1 @@
+"""Plan, cache, execute, package. This folder knows no format and no vendor."""

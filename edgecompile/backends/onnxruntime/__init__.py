@@ -1,0 +1,1 @@
+"""ONNX Runtime: the hub, with the runtime's own fusions written into the file."""

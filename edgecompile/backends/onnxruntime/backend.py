@@ -1,0 +1,135 @@
+"""The ONNX Runtime backend: `model.onnx`, optimized once here and not at each start on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecompile.backends.protocol import (
+    Inspection,
+    OperatorFacts,
+    Probe,
+    TensorFacts,
+)
+from edgecompile.errors import ToolchainFailed, UserError
+from edgecompile.evaluate.evidence import Evidence
+from edgecompile.findings import Finding
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edgecompile.evaluate.outputs import Array
+    from edgecompile.recipe.target import Target
+
+
+class OnnxRuntimeBackend:
+    """ONNX Runtime's CPU execution provider."""
+
+    name = "onnxruntime"
+    evidence = Evidence.VENDOR_RUNTIME
+    main_file = "model.onnx"
+
+    def probe(self) -> Probe:
+        """ONNX Runtime is a core dependency: it is here unless the installation is broken."""
+        import importlib.metadata
+
+        try:
+            return Probe(True, {"onnxruntime": importlib.metadata.version("onnxruntime")})
+        except importlib.metadata.PackageNotFoundError:
+            return Probe(False, remedy="pip install onnxruntime")
+
+    def check(self, hub: ir.Model, target: Target) -> list[Finding]:
+        """ONNX Runtime is the executor of the hub: a session on it is the check."""
+        import onnx_ir as ir
+        import onnxruntime as ort
+
+        try:
+            ort.InferenceSession(
+                ir.to_proto(hub).SerializeToString(), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors have no common base but Exception
+            return [
+                Finding(
+                    "error",
+                    "onnxruntime-refuses",
+                    str(error).strip().splitlines()[0],
+                    reference="onnxruntime.InferenceSession",
+                )
+            ]
+        return []
+
+    def lower(self, hub: ir.Model, target: Target, precision: str, folder: Path) -> None:
+        """Write the graph after ONNX Runtime's fusions that hold on every CPU.
+
+        The extended level stops before layout changes that suit only the machine they are made on.
+        """
+        import onnx
+        import onnx_ir as ir
+        import onnxruntime as ort
+
+        for node in hub.graph.all_nodes():
+            node.metadata_props.clear()
+        options = ort.SessionOptions()
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(folder / self.main_file)
+        options.log_severity_level = 3
+        try:
+            ort.InferenceSession(
+                ir.to_proto(hub).SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise ToolchainFailed(
+                f"ONNX Runtime cannot optimize the model: {str(error).strip().splitlines()[0]}"
+            ) from error
+        model = onnx.load(folder / self.main_file)
+        (folder / self.main_file).write_bytes(model.SerializeToString(deterministic=True))
+
+    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
+        """Execute the saved file with ONNX Runtime's defaults."""
+        from edgecompile.evaluate.session import run_onnx
+
+        return run_onnx(artifact, inputs, optimized=True)
+
+    def inspect(self, artifact: Path) -> Inspection:
+        """Operators, borders and weights of an ONNX file."""
+        import onnx
+        from google.protobuf.message import DecodeError
+
+        try:
+            model = onnx.load(artifact, load_external_data=False)
+            onnx.checker.check_model(model)
+        except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
+            raise UserError(f"{artifact.name} is not a valid ONNX file") from error
+        graph = model.graph
+        borders = {v.name: _facts(v) for v in (*graph.value_info, *graph.input, *graph.output)}
+
+        def tensors(names: Any) -> tuple[TensorFacts, ...]:
+            return tuple(borders.get(n) or TensorFacts(n, (), "unknown") for n in names if n)
+
+        constants = {i.name for i in graph.initializer}
+        return Inspection(
+            format="onnx",
+            size_bytes=artifact.stat().st_size,
+            weight_bytes=sum(len(onnx.numpy_helper.to_array(i).tobytes()) for i in graph.initializer),
+            inputs=tensors(i.name for i in graph.input if i.name not in constants),
+            outputs=tensors(o.name for o in graph.output),
+            operators=tuple(
+                OperatorFacts(
+                    node.op_type,
+                    None,
+                    tensors(n for n in node.input if n not in constants),
+                    tensors(node.output),
+                )
+                for node in graph.node
+            ),
+        )
+
+
+def _facts(value: Any) -> TensorFacts:
+    import onnx
+
+    tensor = value.type.tensor_type
+    shape = tuple(d.dim_value if d.HasField("dim_value") else -1 for d in tensor.shape.dim)
+    dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower() if tensor.elem_type else ""
+    return TensorFacts(value.name, shape, dtype or "unknown")

@@ -1,0 +1,56 @@
+"""The steps of a build that a backend carries out, the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edgecompile.backends.registry import get_backend
+from edgecompile.recipe.target import Target
+
+
+def check(
+    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """What the target cannot do with this hub, before anything slow."""
+    from edgecompile.graph.hub import load
+
+    target = Target.model_validate(parameters["target"])
+    findings = get_backend(target.backend).check(load(inputs["hub"]), target)
+    return {"findings": [asdict(finding) for finding in findings]}
+
+
+def lower(
+    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """The hub in the target's own format -> the artifact's files."""
+    from edgecompile.graph.hub import load
+
+    target = Target.model_validate(parameters["target"])
+    backend = get_backend(target.backend)
+    backend.lower(load(inputs["hub"]), target, parameters["precision"], folder)
+    facts = backend.inspect(folder / backend.main_file)
+    return {
+        "main": backend.main_file,
+        "format": facts.format,
+        "size_bytes": facts.size_bytes,
+        "weight_bytes": facts.weight_bytes,
+        "operators": len(facts.operators),
+    }
+
+
+def run(
+    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Outputs of the saved artifact on every evaluation sample -> outputs.npz."""
+    import numpy as np
+
+    from edgecompile.evaluate.outputs import save_outputs
+
+    backend = get_backend(parameters["backend"])
+    samples = np.load(inputs["samples"], mmap_mode="r")
+    artifact = inputs["artifact"] / backend.main_file
+    save_outputs(folder / "outputs.npz", backend.run(artifact, samples, parameters["options"]))
+    return {"samples": len(samples), "evidence": str(backend.evidence)}

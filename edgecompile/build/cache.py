@@ -1,0 +1,161 @@
+"""The content-addressed store of finished steps.
+
+A step's folder is `<root>/steps/<key>/` with `record.json` and `files/`. It is written beside and
+renamed into place, so that it is there completely or not at all; a lock per key lets two builds of
+the same thing at once do the work only once. What is found damaged is treated as absent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecompile.build.digest import canonical_json, digest_file, digest_json
+
+CACHE_VARIABLE = "EDGECOMPILE_CACHE"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a finished step."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished step: its files by relative name and the JSON value that it returned."""
+
+    key: str
+    files: dict[str, StoredFile]
+    result: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the step's files: equal content has an equal digest, however it was made."""
+        return digest_json({name: file.sha256 for name, file in self.files.items()})
+
+
+def default_cache_root() -> Path:
+    """$EDGECOMPILE_CACHE, else the user's cache folder of this platform."""
+    configured = os.environ.get(CACHE_VARIABLE)
+    if configured:
+        return Path(configured)
+    import platformdirs
+
+    return platformdirs.user_cache_path("edgecompile")
+
+
+class Cache:
+    """Finished steps under one folder, safe for several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _folder(self, key: str) -> Path:
+        return self.root / "steps" / key[:2] / key
+
+    def files(self, key: str) -> Path:
+        """The folder that holds the files of a finished step."""
+        return self._folder(key) / "files"
+
+    def lookup(self, key: str) -> Record | None:
+        """The record of `key`, if it is whole and each of its files has the recorded size."""
+        try:
+            stored = json.loads((self._folder(key) / "record.json").read_bytes())
+            body = stored["record"]
+            if stored["sha256"] != digest_json(body) or body["format"] != FORMAT:
+                return None
+            files = {name: StoredFile(**fields) for name, fields in body["files"].items()}
+            for name, file in files.items():
+                if (self.files(key) / name).stat().st_size != file.size:
+                    return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Record(key, files, body["result"])
+
+    def is_intact(self, record: Record) -> bool:
+        """Do the bytes on disk still have the recorded digests? Reads every file of the step."""
+        try:
+            return all(
+                digest_file(self.files(record.key) / name) == file.sha256
+                for name, file in record.files.items()
+            )
+        except OSError:
+            return False
+
+    def forget(self, key: str) -> None:
+        """Remove a step's folder."""
+        shutil.rmtree(self._folder(key), ignore_errors=True)
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Hold the lock of `key`. The lock of a killed process is released by the system."""
+        from filelock import FileLock
+
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{key}.lock"):
+            yield
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Path]:
+        """An empty folder for the files of a step; removed when the block fails.
+
+        To be used under `locked(key)`: what an earlier, killed writer of the same key left behind
+        is removed first.
+        """
+        area = self.root / "unfinished"
+        area.mkdir(parents=True, exist_ok=True)
+        for remains in area.glob(f"{key}-*"):
+            shutil.rmtree(remains, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=area))
+        try:
+            (folder / "files").mkdir()
+            yield folder / "files"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def commit(self, key: str, files_folder: Path, result: dict[str, Any]) -> Record:
+        """Make what `writing` gave out visible under `key`, complete with its record."""
+        files = {
+            path.relative_to(files_folder).as_posix(): StoredFile(
+                digest_file(path), path.stat().st_size
+            )
+            for path in sorted(files_folder.rglob("*"))
+            if path.is_file()
+        }
+        body = {
+            "format": FORMAT,
+            "files": {name: vars(file) for name, file in files.items()},
+            "result": result,
+        }
+        staged = files_folder.parent
+        (staged / "record.json").write_bytes(
+            canonical_json({"sha256": digest_json(body), "record": body})
+        )
+        self.forget(key)
+        final = self._folder(key)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(final)
+        return Record(key, files, result)
+
+    def size(self) -> tuple[int, int]:
+        """Number of finished steps, and bytes of everything under the root."""
+        steps = sum(1 for _ in (self.root / "steps").glob("*/*/record.json"))
+        total = sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        return steps, total
+
+    def clear(self) -> None:
+        """Remove every finished and unfinished step. Locks stay: another build may hold one."""
+        for part in ("steps", "unfinished"):
+            shutil.rmtree(self.root / part, ignore_errors=True)

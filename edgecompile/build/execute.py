@@ -1,0 +1,242 @@
+"""Carry out a plan: take from the cache what is there, run the rest, stop what a failure stops."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from edgecompile.build.cache import Cache, Record
+from edgecompile.build.digest import digest_file
+from edgecompile.build.plan import Plan
+from edgecompile.build.step import External, Step
+from edgecompile.build.worker import Job, Outcome, carry_out, start_worker
+from edgecompile.errors import EdgecompileError, ToolchainFailed
+
+Status = Literal["built", "cached", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """How one step of the plan ended. `error` is there when it failed."""
+
+    step: Step
+    status: Status
+    record: Record | None = None
+    error: EdgecompileError | None = None
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
+
+
+Judge = Callable[[Step, Record, Mapping[str, Record]], EdgecompileError | None]
+"""Called with each finished step: an error makes it count as failed (a broken budget)."""
+
+Listener = Callable[[Step, StepOutcome | None], None]
+"""Called when a step starts (None) and when it ended."""
+
+
+class WorkerPool(AbstractContextManager["WorkerPool"]):
+    """One worker process that is started at the first job and replaced when it dies."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(self, job: Job) -> Outcome:
+        """Carry out one job.
+
+        Raises:
+            ToolchainFailed: the worker died.
+        """
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, get_context("spawn"), initializer=start_worker, initargs=(str(self.log),)
+            )
+        try:
+            return self._pool.submit(carry_out, job).result()
+        except BrokenProcessPool as error:
+            self._pool = None
+            raise ToolchainFailed(
+                f"the process that ran the step {job.name} died; it said: {self.last_words()}",
+                remedy="if memory ran out, close other programs; run again with -v to see its log",
+            ) from error
+
+    def last_words(self) -> str:
+        """The last line that the workers printed."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1] if lines else "nothing"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._pool is None:
+            return
+        if kind is not None:  # Ctrl-C: do not wait for a step that may take minutes
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def execute(
+    plan: Plan,
+    cache: Cache,
+    judge: Judge,
+    listener: Listener,
+    *,
+    use_cache: bool = True,
+    log: Path | None = None,
+) -> dict[str, StepOutcome]:
+    """Carry out every step of `plan` that no failure makes pointless.
+
+    A failed step ends the steps that need it, and shared steps that only ended targets would use;
+    the other targets go on.
+    """
+    if log is None:
+        log = Path(tempfile.mkdtemp(prefix="edgecompile-")) / "worker.log"
+    with WorkerPool(log) as pool:
+        run = _Execution(plan, cache, judge, listener, pool, use_cache)
+        for step in plan.steps:
+            run.reach(step)
+        return run.outcomes
+
+
+class _Execution:
+    """One pass over a plan. `outcomes` grows by one entry a step."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        cache: Cache,
+        judge: Judge,
+        listener: Listener,
+        pool: WorkerPool,
+        use_cache: bool,
+    ) -> None:
+        self.cache, self.judge, self.listener = cache, judge, listener
+        self.pool, self.use_cache = pool, use_cache
+        self.outcomes: dict[str, StepOutcome] = {}
+        self.by_name = {step.name: step for step in plan.steps}
+        self.users = _targets_that_use(plan)
+
+    def reach(self, step: Step) -> None:
+        """Finish one step; all that it needs were reached before."""
+        if self._is_pointless(step):
+            self._end(StepOutcome(step, "skipped"))
+            return
+        self.listener(step, None)
+        try:
+            outcome = self._finish(step)
+        except EdgecompileError as error:
+            outcome = StepOutcome(step, "failed", error=error)
+        if outcome.record is not None:
+            error = self.judge(step, outcome.record, self._records())
+            if error is not None:
+                outcome = replace(outcome, status="failed", error=error)
+        self._end(outcome)
+
+    def _end(self, outcome: StepOutcome) -> None:
+        self.outcomes[outcome.step.name] = outcome
+        self.listener(outcome.step, outcome)
+
+    def _is_pointless(self, step: Step) -> bool:
+        for name in (*step.needs, *step.after):
+            if self.outcomes[name].status in {"failed", "skipped"}:
+                return True
+        users = self.users[step.name]
+        return bool(users) and all(self._has_ended(target) for target in users)
+
+    def _has_ended(self, target: str) -> bool:
+        return any(
+            outcome.status == "failed" and outcome.step.target == target
+            for outcome in self.outcomes.values()
+        )
+
+    def _finish(self, step: Step) -> StepOutcome:
+        key = step.key(self._digests(step))
+        record = self.cache.lookup(key) if self.use_cache else None
+        if record is not None:
+            return StepOutcome(step, "cached", record)
+        for name in step.needs:
+            self._mend(name)
+        result = self.pool.run(self._job(step, key))
+        return StepOutcome(
+            step,
+            "cached" if result.cpu_seconds is None else "built",
+            result.record,
+            cpu_seconds=result.cpu_seconds,
+            peak_bytes=result.peak_bytes,
+        )
+
+    def _mend(self, name: str) -> None:
+        """Rebuild a needed step whose cached bytes are damaged; they are read only now."""
+        outcome = self.outcomes[name]
+        if outcome.record is None or self.cache.is_intact(outcome.record):
+            return
+        self.cache.forget(outcome.record.key)
+        self.outcomes[name] = self._finish(outcome.step)
+
+    def intact_files(self, name: str) -> Path:
+        """The folder of a finished step's files, after a check of every byte."""
+        self._mend(name)
+        record = self.outcomes[name].record
+        assert record is not None
+        return self.cache.files(record.key)
+
+    def _job(self, step: Step, key: str) -> Job:
+        inputs: dict[str, Path] = {}
+        for name, source in step.inputs.items():
+            if isinstance(source, External):
+                inputs[name] = source.path
+                continue
+            record = self.outcomes[source.step].record
+            assert record is not None
+            folder = self.cache.files(record.key)
+            inputs[name] = folder if source.file is None else folder / source.file
+        parameters = {**step.parameters, **step.context}
+        return Job(
+            step.name, key, step.function, inputs, parameters, self.cache.root, self.use_cache
+        )
+
+    def _digests(self, step: Step) -> dict[str, str]:
+        digests = {}
+        for name, source in step.inputs.items():
+            if isinstance(source, External):
+                digests[name] = source.sha256
+                continue
+            record = self.outcomes[source.step].record
+            assert record is not None
+            digests[name] = (
+                record.digest if source.file is None else record.files[source.file].sha256
+            )
+        return digests
+
+    def _records(self) -> dict[str, Record]:
+        return {
+            name: outcome.record
+            for name, outcome in self.outcomes.items()
+            if outcome.record is not None
+        }
+
+
+def _targets_that_use(plan: Plan) -> dict[str, set[str]]:
+    """For each step, the targets that need it directly or through other steps."""
+    users: dict[str, set[str]] = {
+        step.name: {step.target} if step.target else set() for step in plan.steps
+    }
+    for step in reversed(plan.steps):
+        for name in (*step.needs, *step.after):
+            users[name] |= users[step.name]
+    return users

@@ -1,0 +1,128 @@
+"""What a piece of Python code depends on, found by reading it, never by running it.
+
+The fingerprint of a module is the syntax tree of its source and of every local module that it
+imports (so that a comment changes nothing), and the version of every installed package that they
+import. It is part of the key of each step: of the user's `model.py`, and of edgecompile's own code.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from edgecompile.build.digest import digest_bytes, digest_json
+
+_DISTRIBUTIONS = {
+    "google": "protobuf",
+    "sklearn": "scikit-learn",
+    "tensorflow": "tensorflow-cpu",
+    "yaml": "pyyaml",
+}
+"""Import names that differ from the name of their distribution (else the same, normalized)."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Digests of the local sources by relative name, and versions of the packages they import."""
+
+    sources: dict[str, str]
+    packages: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """One digest of all of it."""
+        return digest_json({"sources": self.sources, "packages": self.packages})
+
+
+def fingerprint(module: Path, roots: tuple[Path, ...]) -> Fingerprint:
+    """Fingerprint the module in file `module`; imports are local when found under `roots`."""
+    sources: dict[str, str] = {}
+    packages: dict[str, str] = {}
+    waiting, seen = [module.resolve()], set[Path]()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        tree_digest, imports = _read_source(file)
+        sources[_relative_name(file, roots)] = tree_digest
+        for name in imports:
+            local = _resolve(name, file, roots)
+            if local:
+                waiting += local
+            else:
+                version = _package_version(name.lstrip(".").partition(".")[0])
+                if version is not None:
+                    packages[version[0]] = version[1]
+    return Fingerprint(dict(sorted(sources.items())), dict(sorted(packages.items())))
+
+
+@cache
+def _read_source(file: Path) -> tuple[str, tuple[str, ...]]:
+    source = file.read_bytes()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        # Not importable either: whoever imports it will say so, with the line.
+        return digest_bytes(source), ()
+    return digest_bytes(ast.dump(tree).encode()), tuple(sorted(set(_imports(tree))))
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield base
+            separator = "" if base.endswith(".") else "."
+            yield from (f"{base}{separator}{alias.name}" for alias in node.names)
+
+
+def _resolve(name: str, importer: Path, roots: tuple[Path, ...]) -> list[Path]:
+    """The local files that `import name` reads: the module and the packages around it."""
+    if name.startswith("."):
+        level = len(name) - len(name.lstrip("."))
+        folder = importer.parent
+        for _ in range(level - 1):
+            folder = folder.parent
+        starts, parts = [folder], [part for part in name[level:].split(".") if part]
+    else:
+        starts, parts = [importer.parent, *roots], name.split(".")
+    for start in starts:
+        files = []
+        place = start
+        for part in parts:
+            place = place / part
+            for candidate in (place / "__init__.py", place.with_suffix(".py")):
+                if candidate.is_file():
+                    files.append(candidate.resolve())
+        if files:
+            return files
+    return []
+
+
+def _relative_name(file: Path, roots: tuple[Path, ...]) -> str:
+    for root in roots:
+        if file.is_relative_to(root.resolve()):
+            return file.relative_to(root.resolve()).as_posix()
+    return file.name
+
+
+@cache
+def _package_version(top_level: str) -> tuple[str, str] | None:
+    if not top_level or top_level in sys.stdlib_module_names:
+        return None
+    for name in (_DISTRIBUTIONS.get(top_level, top_level), top_level.replace("_", "-")):
+        try:
+            return name, importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    for name in importlib.metadata.packages_distributions().get(top_level, []):
+        return name, importlib.metadata.version(name)
+    return None

@@ -1,0 +1,369 @@
+"""From a recipe and its targets to a plan: a DAG of steps, shared work appearing once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import edgecompile
+from edgecompile.backends.registry import backend_source
+from edgecompile.build.digest import digest_file, digest_json
+from edgecompile.build.fingerprint import Fingerprint, fingerprint
+from edgecompile.build.step import External, Product, Step
+from edgecompile.errors import TargetCannotRun
+from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.paths import resolve_file
+from edgecompile.recipe.target import Target
+
+_PACKAGE = Path(edgecompile.__file__).parent
+BASELINE = "pytorch"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Which steps tell what one stage did: `measure` scores the outputs that `run` produced."""
+
+    stage: str
+    measure: str
+    product: str
+    previous: str | None
+    target: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps in an order that respects their needs, and the measurements among them."""
+
+    steps: tuple[Step, ...]
+    measurements: tuple[Measurement, ...]
+    user_code: Fingerprint
+    packages: dict[str, str]
+
+    def measurement_of(self, step: str) -> Measurement | None:
+        """The measurement that the step `step` completes."""
+        return next((m for m in self.measurements if m.measure == step), None)
+
+
+def make_plan(
+    loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool = True
+) -> Plan:
+    """Plan a build. Reads the recipe's files to know their content, runs nothing.
+
+    Without `measured`, the plan ends with the checks of the targets.
+
+    Raises:
+        UserError: a file that the recipe names is missing or leaves its folder.
+        TargetCannotRun: a target does not hold the recipe's precision.
+    """
+    builder = _PlanBuilder(loaded)
+    builder.add_frontend(measured)
+    for target in targets:
+        _require_precision(loaded, target)
+        builder.add_check(target)
+    if measured:
+        for target in targets:
+            builder.add_target(target)
+    return Plan(
+        tuple(builder.steps.values()),
+        tuple(builder.measurements),
+        builder.user_code,
+        dict(sorted(builder.packages.items())),
+    )
+
+
+def _require_precision(loaded: LoadedRecipe, target: Target) -> None:
+    precision = loaded.recipe.stages.quantize.precision
+    if precision not in target.precisions:
+        raise TargetCannotRun(
+            f"the target {target.name} has no precision '{precision}'",
+            location=loaded.locate("stages", "quantize", "precision"),
+            remedy=f"it has: {', '.join(target.precisions)}",
+        )
+
+
+class _PlanBuilder:
+    """Collects steps; asking for one that is there already shares it."""
+
+    def __init__(self, loaded: LoadedRecipe) -> None:
+        self.recipe = loaded.recipe
+        self.loaded = loaded
+        self.folder = loaded.folder
+        self.steps: dict[str, Step] = {}
+        self.measurements: list[Measurement] = []
+        self.packages: dict[str, str] = {}
+        self.user_code = self._user_fingerprint()
+        self.context = {"recipe_folder": str(self.folder)}
+
+    def add_frontend(self, measured: bool) -> None:
+        """Data, baseline, export, simplification: what all targets share."""
+        model = self.recipe.model
+        network: dict[str, External | Product] = {}
+        if model.weights is not None:
+            network["weights"] = self._external(model.weights, "model", "weights")
+        self._add_data("evaluation")
+        self._add_data("calibration")
+        source = {"source": model.source}
+        if measured:
+            self._add(
+                "run[pytorch]",
+                "pytorch",
+                "edgecompile.frontend.steps:run_baseline",
+                {**network, "samples": Product("data[evaluation]", "samples.npy")},
+                source,
+                user=True,
+            )
+            self._measure("pytorch", "pytorch", "run[pytorch]", None)
+        self._add(
+            "export",
+            "export",
+            "edgecompile.frontend.steps:export",
+            network,
+            {**source, "shape": model.input.shape},
+            user=True,
+        )
+        if measured:
+            self._add_hub_run("export", "export", "model.onnx", BASELINE)
+        self._add(
+            "simplify",
+            "simplify",
+            "edgecompile.graph.steps:simplify_hub",
+            {"model": Product("export", "model.onnx")},
+            {},
+            after=("measure[export]",) if measured else (),
+        )
+        if measured:
+            self._add_hub_run("simplify", "simplify", "hub.onnx", "export")
+
+    def add_check(self, target: Target) -> None:
+        """The target's own check of the float hub."""
+        self._add(
+            f"check[{target.name}]",
+            "check",
+            "edgecompile.backends.steps:check",
+            {"hub": Product("simplify", "hub.onnx")},
+            {"target": target.model_dump(mode="json")},
+            target=target.name,
+            backend=target.backend,
+        )
+
+    def add_target(self, target: Target) -> None:
+        """Quantize for the target's scheme (shared), lower, run and measure."""
+        precision = self.recipe.stages.quantize.precision
+        hub, previous = Product("simplify", "hub.onnx"), "simplify"
+        if precision == "int8":
+            previous = self._add_quantize(target)
+            hub = Product(previous, "hub.onnx")
+        lower, run = f"lower[{target.name}]", f"run[{target.name}]"
+        described = {"target": target.model_dump(mode="json")}
+        self._add(
+            lower,
+            "lower",
+            "edgecompile.backends.steps:lower",
+            {"hub": hub},
+            {**described, "precision": precision},
+            after=(f"check[{target.name}]", f"measure[{previous}]"),
+            target=target.name,
+            backend=target.backend,
+        )
+        self._add(
+            run,
+            "lower",
+            "edgecompile.backends.steps:run",
+            {
+                "artifact": Product(lower),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            # Not the whole target: two devices with the same file and options share one run.
+            {"backend": target.backend, "options": target.options},
+            target=target.name,
+            backend=target.backend,
+        )
+        twin = f"kernels[{previous}]" if precision == "int8" else None
+        self._measure("lower", target.name, run, previous, twin, lower, target.name)
+
+    def _add_quantize(self, target: Target) -> str:
+        stage = self.recipe.stages.quantize
+        options = {"scheme": target.scheme, "per_channel": stage.per_channel}
+        name = f"quantize[{target.scheme}]"
+        if name in self.steps:
+            # One step serves several targets: it may start once any of their checks passed.
+            return name
+        self._add(
+            name,
+            "quantize",
+            "edgecompile.compress.steps:quantize_hub",
+            {
+                "hub": Product("simplify", "hub.onnx"),
+                "samples": Product("data[calibration]", "samples.npy"),
+            },
+            {**options, "calibration_samples": stage.calibration_samples},
+            after=("measure[simplify]",),
+        )
+        self._add_hub_run("quantize", name, "hub.onnx", "simplify")
+        self._add_run(f"kernels[{name}]", name, "hub.onnx", optimized=True)
+        return name
+
+    def _add_hub_run(self, stage: str, name: str, file: str, previous: str) -> None:
+        self._add_run(f"run[{name}]", name, file, optimized=False)
+        self._measure(stage, name, f"run[{name}]", previous, product=name)
+
+    def _add_run(self, run: str, name: str, file: str, *, optimized: bool) -> None:
+        self._add(
+            run,
+            self.steps[name].stage,
+            "edgecompile.evaluate.session:run_hub",
+            {
+                "model": Product(name, file),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            {"optimized": optimized},
+        )
+
+    def _measure(
+        self,
+        stage: str,
+        name: str,
+        run: str,
+        previous: str | None,
+        twin: str | None = None,
+        product: str | None = None,
+        target: str | None = None,
+    ) -> None:
+        inputs: dict[str, External | Product] = {
+            "outputs": Product(run, "outputs.npz"),
+            "labels": Product("data[evaluation]", "labels.npy"),
+            "samples": Product("data[evaluation]", "samples.npy"),
+        }
+        if name != BASELINE:
+            inputs["baseline"] = Product("run[pytorch]", "outputs.npz")
+        if previous not in (None, BASELINE):
+            inputs["previous"] = Product(f"run[{previous}]", "outputs.npz")
+        if twin is not None and previous is not None:
+            inputs["twin"] = Product(twin, "outputs.npz")
+            inputs["grid"] = Product(previous, "grid.json")
+        metric = self.recipe.metric
+        described = metric if isinstance(metric, str) else metric.model_dump(mode="json")
+        custom = not isinstance(metric, str) or ":" in metric
+        self._add(
+            f"measure[{name}]",
+            stage,
+            "edgecompile.evaluate.steps:measure",
+            inputs,
+            {"metric": described},
+            user=custom,
+            target=target,
+        )
+        self.measurements.append(
+            Measurement(
+                stage,
+                f"measure[{name}]",
+                product or run,
+                None if previous is None else f"measure[{previous}]",
+                target,
+            )
+        )
+
+    def _add_data(self, split: str) -> None:
+        written: str = getattr(self.recipe.data, split)
+        inputs: dict[str, External | Product] = {}
+        parameters: dict[str, Any] = {
+            "split": split,
+            "shape": self.recipe.model.input.shape,
+            "prepare": self.recipe.data.prepare,
+        }
+        is_function = ":" in written
+        if is_function:
+            parameters["function"] = written
+        else:
+            inputs["archive"] = self._external(written, "data", split)
+        self._add(
+            f"data[{split}]",
+            "data",
+            "edgecompile.evaluate.dataset:prepare_split",
+            inputs,
+            parameters,
+            user=is_function or self.recipe.data.prepare is not None,
+        )
+
+    def _add(
+        self,
+        name: str,
+        stage: str,
+        function: str,
+        inputs: Mapping[str, External | Product],
+        parameters: Mapping[str, Any],
+        *,
+        after: tuple[str, ...] = (),
+        target: str | None = None,
+        user: bool = False,
+        backend: str | None = None,
+    ) -> None:
+        own = step_code(function)
+        self.packages.update(own.packages)
+        code = [own.digest]
+        if user:
+            code.append(self.user_code.digest)
+        if backend is not None:
+            theirs = _code_of(backend_source(backend))
+            self.packages.update(theirs.packages)
+            code.append(theirs.digest)
+        self.steps[name] = Step(
+            name,
+            stage,
+            function,
+            digest_json(code),
+            dict(inputs),
+            dict(parameters),
+            self.context,
+            after,
+            target,
+        )
+
+    def _external(self, written: str, *where: str) -> External:
+        path = resolve_file(written, self.folder, self.loaded.locate(*where))
+        return External(path, digest_file(path))
+
+    def _user_fingerprint(self) -> Fingerprint:
+        module = self.recipe.model.source.rpartition(":")[0]
+        if module.endswith(".py"):
+            location = self.loaded.locate("model", "source")
+            file = resolve_file(module, self.folder, location)
+        else:
+            found = _find_module(module)
+            if found is None:
+                return Fingerprint({}, {})  # the import will fail with a message of its own
+            file = found
+        result = fingerprint(file, (self.folder,))
+        self.packages.update(result.packages)
+        return result
+
+
+def step_code(function: str) -> Fingerprint:
+    """The fingerprint of the module of edgecompile that defines a step's function."""
+    module = function.partition(":")[0]
+    return _code_of(_PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py"))
+
+
+@cache
+def _code_of(file: Path) -> Fingerprint:
+    return fingerprint(file, (_PACKAGE.parent,))
+
+
+def _find_module(name: str) -> Path | None:
+    """The file of `package.module`, found without importing the package."""
+    import importlib.machinery
+    import sys
+
+    path: Sequence[str] | None = sys.path
+    spec = None
+    for depth in range(1, name.count(".") + 2):
+        spec = importlib.machinery.PathFinder.find_spec(
+            ".".join(name.split(".")[:depth]), path
+        )
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return Path(spec.origin) if spec is not None and spec.origin else None

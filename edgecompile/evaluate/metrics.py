@@ -1,0 +1,174 @@
+"""Task metrics, and how many budget points one unit of each is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecompile.errors import UserError
+from edgecompile.evaluate.outputs import Array
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named score. `points` budget points are lost when it worsens by one unit."""
+
+    name: str
+    higher_is_better: bool = True
+    points: float = 100.0
+
+    def loss(self, before: float, after: float) -> float:
+        """Points lost from `before` to `after`; negative for a gain."""
+        worse = before - after if self.higher_is_better else after - before
+        return worse * self.points
+
+
+METRICS = {
+    "top1": Metric("top1"),
+    "top5": Metric("top5"),
+    "auc": Metric("auc"),
+    "map50": Metric("map50"),
+    "miou": Metric("miou"),
+    "mse": Metric("mse", higher_is_better=False, points=1.0),
+    "sqnr": Metric("sqnr", points=1.0),
+}
+
+
+def metric_of(spec: Any) -> Metric:
+    """The metric that a recipe names: built in, ``model.py:score``, or a described function."""
+    if isinstance(spec, str):
+        return METRICS.get(spec) or Metric(spec.rpartition(":")[2])
+    return Metric(
+        spec["function"].rpartition(":")[2], spec["higher_is_better"], float(spec["points"])
+    )
+
+
+def score(
+    spec: Any, outputs: Sequence[Array], labels: Array, samples: Array, folder: Path
+) -> float:
+    """The metric of `outputs` against `labels`.
+
+    Raises:
+        UserError: shapes do not fit the metric, or the user's function fails or returns no
+            finite number.
+    """
+    if isinstance(spec, str) and spec in METRICS:
+        value = _BUILTIN[spec](outputs[0], labels)
+    else:
+        reference = spec if isinstance(spec, str) else spec["function"]
+        value = _user_score(reference, outputs, labels, samples, folder)
+    if not math.isfinite(value):
+        raise UserError(f"the metric is {value}: it must be a finite number")
+    return float(value)
+
+
+def _user_score(
+    reference: str, outputs: Sequence[Array], labels: Array, samples: Array, folder: Path
+) -> float:
+    import torch
+
+    from edgecompile.evaluate.dataset import takes_inputs
+    from edgecompile.frontend.blame import blame
+    from edgecompile.frontend.module import load_attribute
+
+    function = load_attribute(reference, folder)
+    tensors = [torch.from_numpy(np.array(output)) for output in outputs]
+    arguments: list[Any] = [tensors[0] if len(tensors) == 1 else tuple(tensors), labels]
+    if takes_inputs(function):
+        arguments.append(torch.from_numpy(np.array(samples)))
+    try:
+        return float(function(*arguments))
+    except Exception as error:
+        raise blame(error, folder, f"{reference} failed") from error
+
+
+def _classes(outputs: Array, labels: Array) -> Array:
+    if outputs.ndim != 2 or len(outputs) != len(labels):
+        raise UserError(
+            f"outputs of shape {list(outputs.shape)} with {len(labels)} labels: "
+            "top1 and top5 want (samples, classes) and one label per sample"
+        )
+    return labels.astype(np.int64)
+
+
+def _top1(outputs: Array, labels: Array) -> float:
+    return float((outputs.argmax(1) == _classes(outputs, labels)).mean())
+
+
+def _top5(outputs: Array, labels: Array) -> float:
+    best = np.argsort(-outputs, axis=1, kind="stable")[:, :5]
+    return float((best == _classes(outputs, labels)[:, None]).any(1).mean())
+
+
+def _auc(outputs: Array, labels: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    scores = outputs.reshape(len(outputs), -1)
+    if scores.shape[1] > 2 or len(scores) != len(labels):
+        raise UserError(
+            f"outputs of shape {list(outputs.shape)} with {len(labels)} labels: "
+            "auc wants one score per sample",
+            remedy="turn outputs into scores in a function of your own: metric: model.py:score",
+        )
+    return float(roc_auc_score(labels, scores[:, -1]))
+
+
+def _mse(outputs: Array, labels: Array) -> float:
+    _same_shape("mse", outputs, labels)
+    return float(np.mean((outputs.astype(np.float64) - labels) ** 2))
+
+
+def _sqnr(outputs: Array, labels: Array) -> float:
+    _same_shape("sqnr", outputs, labels)
+    return float(10 * np.log10(np.var(labels) / max(_mse(outputs, labels), 1e-30)))
+
+
+def _miou(outputs: Array, labels: Array) -> float:
+    """Mean over the classes that occur of intersection over union; 255 marks pixels to ignore.
+
+    `outputs` are scores (samples, classes, height, width), `labels` classes (samples, height,
+    width); 255 is the void label of PASCAL VOC.
+    """
+    if outputs.ndim != 4 or outputs.shape[:1] + outputs.shape[2:] != labels.shape:
+        raise UserError(
+            f"outputs of shape {list(outputs.shape)} and labels of shape {list(labels.shape)}: "
+            "miou wants (samples, classes, height, width) and (samples, height, width)"
+        )
+    classes = outputs.shape[1]
+    predicted, valid = outputs.argmax(1), labels != 255
+    pairs = classes * labels[valid].astype(np.int64) + predicted[valid]
+    confusion = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
+    present = union > 0
+    return float((np.diag(confusion)[present] / union[present]).mean())
+
+
+def _map50(outputs: Array, labels: Array) -> float:
+    raise UserError(
+        "map50 needs boxes, and how outputs become boxes is the model's own affair",
+        remedy="decode and score them in a function of your own: metric: model.py:score",
+    )
+
+
+def _same_shape(name: str, outputs: Array, labels: Array) -> None:
+    if outputs.shape != labels.shape:
+        raise UserError(
+            f"outputs of shape {list(outputs.shape)} and labels of shape {list(labels.shape)}: "
+            f"{name} wants the same"
+        )
+
+
+_BUILTIN: dict[str, Callable[[Array, Array], float]] = {
+    "top1": _top1,
+    "top5": _top5,
+    "auc": _auc,
+    "map50": _map50,
+    "miou": _miou,
+    "mse": _mse,
+    "sqnr": _sqnr,
+}

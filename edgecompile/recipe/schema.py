@@ -1,0 +1,136 @@
+"""The recipe: which model, which data, which losses are allowed, for which targets."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from edgecompile.recipe.validation import Strict
+
+Precision = Literal["fp32", "fp16", "dynamic", "int8"]
+BuiltinMetric = Literal["top1", "top5", "auc", "map50", "miou", "mse", "sqnr"]
+DType = Literal["float32"]
+
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+
+
+def _check_name(name: str) -> str:
+    if not NAME.match(name):
+        raise ValueError(f"'{name}' may hold only letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _check_reference(reference: str) -> str:
+    if not re.match(r"^[^:]+:[A-Za-z_]\w*$", reference):
+        raise ValueError(f"'{reference}' is not of the form model.py:function")
+    return reference
+
+
+def _check_metric(metric: str) -> str:
+    if ":" not in metric and metric not in BuiltinMetric.__args__:  # type: ignore[attr-defined]
+        known = ", ".join(BuiltinMetric.__args__)  # type: ignore[attr-defined]
+        raise ValueError(f"'{metric}' is neither a built-in metric ({known}) nor model.py:score")
+    return _check_reference(metric) if ":" in metric else metric
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Reference = Annotated[str, AfterValidator(_check_reference)]
+
+
+class ModelInput(Strict):
+    """The one tensor that the model takes."""
+
+    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2)]
+    """Static shape with the batch dimension, which must be 1: [1, 3, 32, 32]."""
+    dtype: DType = "float32"
+
+
+class ModelSpec(Strict):
+    """Where the network and its weights come from."""
+
+    source: Reference
+    """`model.py:build` or `package.module:factory`: called without arguments, returns a Module."""
+    weights: str | None = None
+    """A .safetensors file, or a .pt/.pth state dict (read with weights_only=True)."""
+    input: ModelInput
+
+
+class DataSpec(Strict):
+    """Calibration and evaluation data: an .npz with `inputs` and `labels`, or a function."""
+
+    calibration: str
+    evaluation: str
+    prepare: Reference | None = None
+    """Turns stored inputs into model inputs, float32 (samples, *shape without batch)."""
+
+
+class MetricFunction(Strict):
+    """A scoring function of the user's, `score(outputs, labels[, inputs]) -> float`."""
+
+    function: Reference
+    higher_is_better: bool = True
+    points: Annotated[float, Field(gt=0)] = 100.0
+    """How many budget points one unit of the metric is worth: 100 for a fraction."""
+
+
+class QuantizeStage(Strict):
+    """How numbers are made small."""
+
+    precision: Precision = "int8"
+    calibration_samples: Annotated[int, Field(ge=1)] = 256
+    """Spread evenly over the calibration data."""
+    per_channel: bool = True
+    """One weight scale per output channel; false: one per tensor."""
+
+
+class Stages(Strict):
+    """The stages between export and lowering."""
+
+    quantize: QuantizeStage = QuantizeStage()
+
+
+class Budgets(Strict):
+    """Points of the metric that may be lost, per step against the step before, and in total.
+
+    A negative budget demands a gain. A missing budget allows any loss, which the report shows.
+    """
+
+    export: float | None = 0.0
+    simplify: float | None = 0.0
+    quantize: float | None = None
+    lower: float | None = None
+    total: float | None = None
+
+
+class Agreement(Strict):
+    """The least centred signal-to-noise ratio, in dB, between a step's outputs and those before.
+
+    A metric alone does not catch a wrong conversion: it can even rise while outputs are wrong.
+    Lossless steps must agree to rounding; `lower` must carry the hub's numbers.
+    """
+
+    export: float | None = 60.0
+    simplify: float | None = 60.0
+    quantize: float | None = None
+    lower: float | None = 20.0
+
+
+class Recipe(Strict):
+    """One model, and what may be done to it."""
+
+    name: Name
+    description: str = ""
+    model: ModelSpec
+    data: DataSpec
+    metric: Annotated[str, AfterValidator(_check_metric)] | MetricFunction = "top1"
+    stages: Stages = Stages()
+    budgets: Budgets = Budgets()
+    agreement: Agreement = Agreement()
+    targets: Annotated[list[Name], Field(min_length=1)]
+
+
+def recipe_json_schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, for editors."""
+    return Recipe.model_json_schema()

@@ -1,0 +1,37 @@
+"""A target: one device, as data. Facts carry their source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from edgecompile.recipe.schema import Name, Precision
+from edgecompile.recipe.validation import Strict
+
+Scheme = Literal["affine", "symmetric"]
+
+
+class Fact(Strict):
+    """One figure about a device and where it was read."""
+
+    value: float | int | str
+    unit: str = ""
+    source: str
+
+
+class Target(Strict):
+    """One device: which toolchain builds for it, and which numbers it can hold."""
+
+    name: Name
+    title: str
+    backend: Name
+    precisions: Annotated[list[Precision], Field(min_length=1)]
+    scheme: Scheme = "affine"
+    options: dict[str, Any] = {}
+    """Options of the backend, checked by the backend."""
+    limits: dict[str, Fact] = {}
+    """What must fit: `flash`, `ram` in bytes, ..."""
+    facts: dict[str, Fact] = {}
+    """Published figures (compute, bandwidth, power), for estimates and for the reader."""
+    notes: str = ""
