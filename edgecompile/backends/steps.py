@@ -33,7 +33,6 @@ def lower(
     backend.lower(load(inputs["hub"]), target, parameters["precision"], folder)
     facts = backend.inspect(folder / backend.main_file)
     return {
-        "main": backend.main_file,
         "format": facts.format,
         "size_bytes": facts.size_bytes,
         "weight_bytes": facts.weight_bytes,
@@ -51,6 +50,6 @@ def run(
 
     backend = get_backend(parameters["backend"])
     samples = np.load(inputs["samples"], mmap_mode="r")
-    artifact = inputs["artifact"] / backend.main_file
-    save_outputs(folder / "outputs.npz", backend.run(artifact, samples, parameters["options"]))
+    outputs = backend.run(inputs["artifact"], samples, parameters["options"])
+    save_outputs(folder / "outputs.npz", outputs)
     return {"samples": len(samples), "evidence": str(backend.evidence)}

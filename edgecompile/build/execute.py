@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Literal
 
 from edgecompile.build.cache import Cache, Record
-from edgecompile.build.digest import digest_file
 from edgecompile.build.plan import Plan
 from edgecompile.build.step import External, Step
 from edgecompile.build.worker import Job, Outcome, carry_out, start_worker
@@ -165,7 +164,7 @@ class _Execution:
         )
 
     def _finish(self, step: Step) -> StepOutcome:
-        key = step.key(self._digests(step))
+        key = step.key(_input_digests(step, self._records()))
         record = self.cache.lookup(key) if self.use_cache else None
         if record is not None:
             return StepOutcome(step, "cached", record)
@@ -188,13 +187,6 @@ class _Execution:
         self.cache.forget(outcome.record.key)
         self.outcomes[name] = self._finish(outcome.step)
 
-    def intact_files(self, name: str) -> Path:
-        """The folder of a finished step's files, after a check of every byte."""
-        self._mend(name)
-        record = self.outcomes[name].record
-        assert record is not None
-        return self.cache.files(record.key)
-
     def _job(self, step: Step, key: str) -> Job:
         inputs: dict[str, Path] = {}
         for name, source in step.inputs.items():
@@ -209,19 +201,6 @@ class _Execution:
         return Job(
             step.name, key, step.function, inputs, parameters, self.cache.root, self.use_cache
         )
-
-    def _digests(self, step: Step) -> dict[str, str]:
-        digests = {}
-        for name, source in step.inputs.items():
-            if isinstance(source, External):
-                digests[name] = source.sha256
-                continue
-            record = self.outcomes[source.step].record
-            assert record is not None
-            digests[name] = (
-                record.digest if source.file is None else record.files[source.file].sha256
-            )
-        return digests
 
     def _records(self) -> dict[str, Record]:
         return {
@@ -240,3 +219,31 @@ def _targets_that_use(plan: Plan) -> dict[str, set[str]]:
         for name in (*step.needs, *step.after):
             users[name] |= users[step.name]
     return users
+
+
+def preview(plan: Plan, cache: Cache) -> list[tuple[Step, Literal["cached", "to build"]]]:
+    """What a build would do: runs nothing. A step behind one that is to be built counts as to be
+    built, though its input may turn out equal."""
+    found: dict[str, Record] = {}
+    rows: list[tuple[Step, Literal["cached", "to build"]]] = []
+    for step in plan.steps:
+        record = None
+        if all(name in found for name in step.needs):
+            record = cache.lookup(step.key(_input_digests(step, found)))
+        if record is not None:
+            found[step.name] = record
+        rows.append((step, "to build" if record is None else "cached"))
+    return rows
+
+
+def _input_digests(step: Step, records: Mapping[str, Record]) -> dict[str, str]:
+    digests = {}
+    for name, source in step.inputs.items():
+        if isinstance(source, External):
+            digests[name] = source.sha256
+        else:
+            record = records[source.step]
+            digests[name] = (
+                record.digest if source.file is None else record.files[source.file].sha256
+            )
+    return digests

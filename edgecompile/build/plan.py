@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import edgecompile
-from edgecompile.backends.registry import backend_source
+from edgecompile.backends.registry import backend_source, get_backend
 from edgecompile.build.digest import digest_file, digest_json
 from edgecompile.build.fingerprint import Fingerprint, fingerprint
 from edgecompile.build.step import External, Product, Step
@@ -58,20 +58,28 @@ def make_plan(
         UserError: a file that the recipe names is missing or leaves its folder.
         TargetCannotRun: a target does not hold the recipe's precision.
     """
-    builder = _PlanBuilder(loaded)
-    builder.add_frontend(measured)
     for target in targets:
         _require_precision(loaded, target)
+    builder = _PlanBuilder(loaded)
+    if measured:
+        builder.add_baseline()
+    builder.add_hub(measured)
+    for target in targets:
         builder.add_check(target)
     if measured:
         for target in targets:
             builder.add_target(target)
-    return Plan(
-        tuple(builder.steps.values()),
-        tuple(builder.measurements),
-        builder.user_code,
-        dict(sorted(builder.packages.items())),
-    )
+    return builder.plan()
+
+
+def make_artifact_plan(
+    loaded: LoadedRecipe, artifact: Path, backend: str, options: Mapping[str, Any]
+) -> Plan:
+    """Plan the measurement of one artifact file beside the recipe's PyTorch model."""
+    builder = _PlanBuilder(loaded)
+    builder.add_baseline()
+    builder.add_artifact(artifact, backend, options)
+    return builder.plan()
 
 
 def _require_precision(loaded: LoadedRecipe, target: Target) -> None:
@@ -97,31 +105,37 @@ class _PlanBuilder:
         self.user_code = self._user_fingerprint()
         self.context = {"recipe_folder": str(self.folder)}
 
-    def add_frontend(self, measured: bool) -> None:
-        """Data, baseline, export, simplification: what all targets share."""
-        model = self.recipe.model
-        network: dict[str, External | Product] = {}
-        if model.weights is not None:
-            network["weights"] = self._external(model.weights, "model", "weights")
+    def plan(self) -> Plan:
+        """What was collected."""
+        return Plan(
+            tuple(self.steps.values()),
+            tuple(self.measurements),
+            self.user_code,
+            dict(sorted(self.packages.items())),
+        )
+
+    def add_baseline(self) -> None:
+        """The evaluation data, and the PyTorch model measured on them."""
         self._add_data("evaluation")
-        self._add_data("calibration")
-        source = {"source": model.source}
-        if measured:
-            self._add(
-                "run[pytorch]",
-                "pytorch",
-                "edgecompile.frontend.steps:run_baseline",
-                {**network, "samples": Product("data[evaluation]", "samples.npy")},
-                source,
-                user=True,
-            )
-            self._measure("pytorch", "pytorch", "run[pytorch]", None)
+        self._add(
+            "run[pytorch]",
+            "pytorch",
+            "edgecompile.frontend.steps:run_baseline",
+            {**self._weights(), "samples": Product("data[evaluation]", "samples.npy")},
+            {"source": self.recipe.model.source},
+            user=True,
+        )
+        self._measure("pytorch", "pytorch", "run[pytorch]", None)
+
+    def add_hub(self, measured: bool) -> None:
+        """Export and simplification, shared by all targets."""
+        model = self.recipe.model
         self._add(
             "export",
             "export",
             "edgecompile.frontend.steps:export",
-            network,
-            {**source, "shape": model.input.shape},
+            self._weights(),
+            {"source": model.source, "shape": model.input.shape},
             user=True,
         )
         if measured:
@@ -137,6 +151,25 @@ class _PlanBuilder:
         if measured:
             self._add_hub_run("simplify", "simplify", "hub.onnx", "export")
 
+    def add_artifact(self, artifact: Path, backend: str, options: Mapping[str, Any]) -> None:
+        """One file from outside, run and measured."""
+        self._add(
+            "run[artifact]",
+            "artifact",
+            "edgecompile.backends.steps:run",
+            {
+                "artifact": External(artifact, digest_file(artifact)),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            {"backend": backend, "options": dict(options)},
+            backend=backend,
+        )
+        self._measure("artifact", "artifact", "run[artifact]", BASELINE)
+
+    def _weights(self) -> dict[str, External | Product]:
+        written = self.recipe.model.weights
+        return {} if written is None else {"weights": self._external(written, "model", "weights")}
+
     def add_check(self, target: Target) -> None:
         """The target's own check of the float hub."""
         self._add(
@@ -151,6 +184,8 @@ class _PlanBuilder:
 
     def add_target(self, target: Target) -> None:
         """Quantize for the target's scheme (shared), lower, run and measure."""
+        if "data[calibration]" not in self.steps:
+            self._add_data("calibration")
         precision = self.recipe.stages.quantize.precision
         hub, previous = Product("simplify", "hub.onnx"), "simplify"
         if precision == "int8":
@@ -173,7 +208,7 @@ class _PlanBuilder:
             "lower",
             "edgecompile.backends.steps:run",
             {
-                "artifact": Product(lower),
+                "artifact": Product(lower, get_backend(target.backend).main_file),
                 "samples": Product("data[evaluation]", "samples.npy"),
             },
             # Not the whole target: two devices with the same file and options share one run.

@@ -1,0 +1,274 @@
+"""The build of one recipe: plan, execute, judge, package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edgecompile
+from edgecompile.backends.registry import get_backend
+from edgecompile.build.cache import Cache, Record
+from edgecompile.build.execute import Listener, StepOutcome, execute
+from edgecompile.build.package import (
+    DamagedCache,
+    copy_artifact,
+    readable_json,
+    remove_leftovers,
+    replacing,
+    write_manifest,
+    write_whole,
+)
+from edgecompile.build.plan import Plan, make_plan
+from edgecompile.build.result import (
+    BuildResult,
+    TargetResult,
+    failure_of,
+    stage_results,
+    steps_for,
+    verdicts_of,
+)
+from edgecompile.build.step import Step
+from edgecompile.errors import BudgetBroken, EdgecompileError, TargetCannotRun
+from edgecompile.evaluate.budget import explain
+from edgecompile.evaluate.metrics import metric_of
+from edgecompile.findings import Finding
+from edgecompile.frontend.lines import current_place
+from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.target import Target
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Where a build writes and reads, and whether it may reuse finished steps."""
+
+    output: Path
+    cache: Cache
+    use_cache: bool = True
+    log: Path | None = None
+
+
+def build(
+    loaded: LoadedRecipe, targets: Sequence[Target], options: BuildOptions, listener: Listener
+) -> BuildResult:
+    """Build `loaded` for each of `targets`.
+
+    Writes `<output>/<model>/<target>/` for each target that succeeds, removes it for each that
+    does not, and writes `<output>/<model>/summary.json`. Failures of steps are part of the result.
+
+    Raises:
+        EdgecompileError: the recipe cannot be planned, or the output cannot be written.
+    """
+    plan = make_plan(loaded, targets)
+    try:
+        return _build_once(loaded, targets, options, listener, plan)
+    except DamagedCache as damage:
+        options.cache.forget(damage.key)
+        return _build_once(loaded, targets, options, listener, plan)
+
+
+def _build_once(
+    loaded: LoadedRecipe,
+    targets: Sequence[Target],
+    options: BuildOptions,
+    listener: Listener,
+    plan: Plan,
+) -> BuildResult:
+    metric = metric_of(_plain(loaded.recipe.metric))
+    outcomes = execute(
+        plan,
+        options.cache,
+        judge_with(loaded, plan),
+        listener,
+        use_cache=options.use_cache,
+        log=options.log,
+    )
+    stages = stage_results(plan, loaded.recipe, metric, outcomes)
+    folder = options.output / loaded.recipe.name
+    results = []
+    for target in targets:
+        error = failure_of(target, plan, outcomes)
+        results.append(_target_result(loaded, target, outcomes, error))
+        destination = folder / target.name
+        remove_leftovers(destination)
+        if error is not None:
+            # What an earlier build left here is not what this recipe says now.
+            shutil.rmtree(destination, ignore_errors=True)
+            continue
+        record = outcomes[f"lower[{target.name}]"].record
+        assert record is not None
+        needed = steps_for(plan, target.name)
+        rows = tuple(row for row in stages if row.measure in needed)
+        with replacing(destination) as staged:
+            copy_artifact(options.cache, record, staged)
+            (staged / "recipe.json").write_bytes(
+                readable_json(loaded.recipe.model_dump(mode="json"))
+            )
+            write_manifest(
+                staged,
+                {
+                    **_facts(loaded, target, plan, outcomes),
+                    "stages": BuildResult("", metric, rows, (), 0).as_json(costs=False)[
+                        "stages"
+                    ],
+                },
+            )
+    result = BuildResult(
+        loaded.recipe.name,
+        metric,
+        stages,
+        tuple(results),
+        max((r.exit_code for r in results), default=0),
+        max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
+    )
+    write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
+    return result
+
+
+def check_targets(
+    loaded: LoadedRecipe,
+    targets: Sequence[Target],
+    cache: Cache,
+    listener: Listener,
+    log: Path | None = None,
+) -> dict[str, tuple[Finding, ...]]:
+    """Each target's findings about the recipe's model, without quantizing or measuring it.
+
+    Raises:
+        EdgecompileError: the model cannot be exported.
+    """
+    plan = make_plan(loaded, targets, measured=False)
+    outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
+    for outcome in outcomes.values():
+        if outcome.error is not None:
+            raise outcome.error
+    records = {name: o.record for name, o in outcomes.items() if o.record is not None}
+    return {
+        target.name: resolved_findings(records[f"check[{target.name}]"], records, loaded.folder)
+        for target in targets
+    }
+
+
+def judge_with(
+    loaded: LoadedRecipe, plan: Plan
+) -> Callable[[Step, Record, Mapping[str, Record]], EdgecompileError | None]:
+    """The judge of a plan: a broken budget or a failed check is an error of that step."""
+    metric = metric_of(_plain(loaded.recipe.metric))
+
+    def judge(
+        step: Step, record: Record, records: Mapping[str, Record]
+    ) -> EdgecompileError | None:
+        if step.stage == "check":
+            return _judge_findings(step, resolved_findings(record, records, loaded.folder))
+        measurement = plan.measurement_of(step.name)
+        if measurement is None:
+            return None
+        results = {name: other.result for name, other in records.items()} | {
+            step.name: record.result
+        }
+        verdicts = verdicts_of(loaded.recipe, metric, measurement, results)
+        broken = [verdict for verdict in verdicts if not verdict.holds]
+        if not broken:
+            return None
+        sentences = "; ".join(explain(verdict) for verdict in broken)
+        return BudgetBroken(
+            f"the step {measurement.product} broke its budget: {sentences}",
+            location=loaded.locate(*broken[0].name.split(".")),
+            remedy="raise the budget, or spend more on this step (docs/budgets.md)",
+        )
+
+    return judge
+
+
+def _judge_findings(step: Step, findings: Sequence[Finding]) -> TargetCannotRun | None:
+    errors = [finding for finding in findings if finding.level == "error"]
+    if not errors:
+        return None
+    first = errors[0]
+    place = ", ".join(part for part in (first.module, first.source) if part)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return TargetCannotRun(
+        f"{step.target} cannot run this model: {first.message}"
+        + (f" [{place}]" if place else "")
+        + more,
+        remedy=first.remedy or "`edgecompile check` lists all findings",
+    )
+
+
+def resolved_findings(
+    record: Record, records: Mapping[str, Record], folder: Path
+) -> tuple[Finding, ...]:
+    """A check's findings, with the lines of the user's files as they are today."""
+    export = records.get("export")
+    tables = export.result["lines"] if export is not None else {}
+    findings = (Finding(**fields) for fields in record.result["findings"])
+    return tuple(
+        Finding(**{**vars(f), "source": current_place(f.source, tables, folder)})
+        if f.source
+        else f
+        for f in findings
+    )
+
+
+def _target_result(
+    loaded: LoadedRecipe,
+    target: Target,
+    outcomes: Mapping[str, StepOutcome],
+    error: EdgecompileError | None,
+) -> TargetResult:
+    records = {name: o.record for name, o in outcomes.items() if o.record is not None}
+    checked = records.get(f"check[{target.name}]")
+    findings = resolved_findings(checked, records, loaded.folder) if checked else ()
+    common: dict[str, Any] = {
+        "target": target.name,
+        "title": target.title,
+        "precision": loaded.recipe.stages.quantize.precision,
+        "findings": findings,
+    }
+    if error is not None:
+        return TargetResult(
+            **common, status="failed", exit_code=error.exit_code, error=error.render()
+        )
+    lowered = records[f"lower[{target.name}]"].result
+    return TargetResult(
+        **common,
+        status="built",
+        exit_code=0,
+        artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
+        size_bytes=lowered["size_bytes"],
+    )
+
+
+def _facts(
+    loaded: LoadedRecipe, target: Target, plan: Plan, outcomes: Mapping[str, StepOutcome]
+) -> dict[str, Any]:
+    lineage = []
+    needed = steps_for(plan, target.name)
+    for step in plan.steps:
+        record = outcomes[step.name].record
+        if record is not None and step.name in needed:
+            lineage.append(
+                {
+                    "step": step.name,
+                    "key": record.key,
+                    "function": step.function,
+                    "parameters": dict(step.parameters),
+                    "needs": list(step.needs),
+                    "files": {name: file.sha256 for name, file in record.files.items()},
+                }
+            )
+    return {
+        "edgecompile": edgecompile.__version__,
+        "model": loaded.recipe.name,
+        "target": target.model_dump(mode="json"),
+        "precision": loaded.recipe.stages.quantize.precision,
+        "sources": plan.user_code.sources,
+        "tools": plan.packages,
+        "lineage": lineage,
+    }
+
+
+def _plain(metric: Any) -> Any:
+    return metric if isinstance(metric, str) else metric.model_dump(mode="json")

@@ -1,0 +1,227 @@
+"""What a build has to say, as values: one row per measured stage, one entry per target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from edgecompile.build.execute import Status, StepOutcome
+from edgecompile.build.plan import Measurement, Plan
+from edgecompile.errors import ContractError, EdgecompileError
+from edgecompile.evaluate.budget import Verdict, judge
+from edgecompile.evaluate.evidence import Evidence
+from edgecompile.evaluate.metrics import Metric
+from edgecompile.findings import Finding
+from edgecompile.recipe.schema import Recipe
+from edgecompile.recipe.target import Target
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One measured stage. Deltas are points of the metric, negative when something was lost."""
+
+    stage: str
+    step: str
+    measure: str
+    target: str | None
+    status: Status
+    evidence: str
+    metric: float | None = None
+    delta_previous: float | None = None
+    delta_baseline: float | None = None
+    samples: int | None = None
+    agreement: dict[str, Any] = field(default_factory=dict)
+    size_bytes: int | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """What one device gets, or why it gets nothing."""
+
+    target: str
+    title: str
+    precision: str
+    status: str
+    exit_code: int
+    artifact: str | None = None
+    """Relative to the output folder."""
+    size_bytes: int | None = None
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """One recipe's build."""
+
+    model: str
+    metric: Metric
+    stages: tuple[StageResult, ...]
+    targets: tuple[TargetResult, ...]
+    exit_code: int
+    peak_bytes: int | None = None
+
+    def as_json(self, *, costs: bool) -> dict[str, Any]:
+        """Plain data. Without `costs`, only what the same inputs give again on any day."""
+        stages = [asdict(stage) for stage in self.stages]
+        for stage in stages:
+            stage["verdicts"] = list(stage["verdicts"])
+            if not costs:
+                del stage["cpu_seconds"], stage["status"]
+        body = {
+            "schema": "edgecompile.build/1",
+            "model": self.model,
+            "metric": asdict(self.metric),
+            "stages": stages,
+            "targets": [asdict(target) for target in self.targets],
+            "exit_code": self.exit_code,
+        }
+        if costs:
+            body["peak_bytes"] = self.peak_bytes
+        return body
+
+
+def verdicts_of(
+    recipe: Recipe,
+    metric: Metric,
+    measurement: Measurement,
+    results: Mapping[str, Mapping[str, Any]],
+) -> list[Verdict]:
+    """Hold a measurement against the recipe's budgets; `results` are those of finished steps."""
+    own = results[measurement.measure]
+    previous = results[measurement.previous]["metric"] if measurement.previous else None
+    agreement = own["agreement"].get("previous") or own["agreement"].get("baseline") or {}
+    return judge(
+        measurement.stage,
+        metric,
+        own["metric"],
+        previous,
+        results["measure[pytorch]"]["metric"],
+        agreement.get("sqnr_db"),
+        recipe.budgets.model_dump(),
+        recipe.agreement.model_dump(),
+    )
+
+
+def stage_results(
+    plan: Plan, recipe: Recipe, metric: Metric, outcomes: Mapping[str, StepOutcome]
+) -> tuple[StageResult, ...]:
+    """One row per measurement of the plan, measured or not."""
+    results = {n: o.record.result for n, o in outcomes.items() if o.record is not None}
+    return tuple(
+        _stage_result(plan, measurement, recipe, metric, outcomes, results)
+        for measurement in plan.measurements
+    )
+
+
+def _stage_result(
+    plan: Plan,
+    measurement: Measurement,
+    recipe: Recipe,
+    metric: Metric,
+    outcomes: Mapping[str, StepOutcome],
+    results: Mapping[str, Mapping[str, Any]],
+) -> StageResult:
+    steps = _steps_behind(plan, measurement)
+    ended = [outcomes[name] for name in steps]
+    row = StageResult(
+        measurement.stage,
+        measurement.product,
+        measurement.measure,
+        measurement.target,
+        _worst_status(ended),
+        _evidence(measurement, steps, results),
+        cpu_seconds=_sum([o.cpu_seconds for o in ended]),
+    )
+    own = results.get(measurement.measure)
+    if own is None:
+        return row
+    previous = results[measurement.previous]["metric"] if measurement.previous else None
+    baseline = results["measure[pytorch]"]["metric"]
+    value = own["metric"]
+    return replace(
+        row,
+        metric=value,
+        delta_previous=None if previous is None else _gain(metric, previous, value),
+        delta_baseline=None if previous is None else _gain(metric, baseline, value),
+        samples=own["samples"],
+        agreement=own["agreement"],
+        size_bytes=_size(measurement, outcomes),
+        verdicts=tuple(verdicts_of(recipe, metric, measurement, results)),
+    )
+
+
+def _steps_behind(plan: Plan, measurement: Measurement) -> list[str]:
+    """The product, its run and its measure: the steps that belong to this row alone."""
+    by_name = {step.name: step for step in plan.steps}
+    measure = by_name[measurement.measure]
+    own = [name for name in measure.needs if by_name[name].stage == measure.stage]
+    own = [n for n in own if by_name[n].target == measurement.target]
+    return list(dict.fromkeys([measurement.product, *own, measurement.measure]))
+
+
+def _worst_status(outcomes: list[StepOutcome]) -> Status:
+    statuses = {outcome.status for outcome in outcomes}
+    for status in ("failed", "skipped", "built"):
+        if status in statuses:
+            return status  # type: ignore[return-value]
+    return "cached"
+
+
+def _evidence(
+    measurement: Measurement, steps: list[str], results: Mapping[str, Mapping[str, Any]]
+) -> str:
+    if measurement.previous is None:
+        return str(Evidence.PYTORCH)
+    for name in steps:
+        if "evidence" in results.get(name, {}):
+            return str(results[name]["evidence"])
+    return str(Evidence.GRAPH) if measurement.target is None else "not measured"
+
+
+def _size(measurement: Measurement, outcomes: Mapping[str, StepOutcome]) -> int | None:
+    record = outcomes[measurement.product].record
+    if record is None:
+        return None
+    size = record.result.get("size_bytes") or record.result.get("parameter_bytes")
+    if size is None:
+        models = [f.size for name, f in record.files.items() if name.endswith(".onnx")]
+        size = models[0] if models else None
+    return size
+
+
+def _gain(metric: Metric, before: float, after: float) -> float:
+    return round(-metric.loss(before, after), 4) + 0.0  # + 0.0: no minus zero in a report
+
+
+def _sum(values: list[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return round(sum(there), 3) if there else None
+
+
+def failure_of(target: Target, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> (
+    EdgecompileError | None
+):
+    """Why `target` was not built: the first failed step that it depends on."""
+    needed = steps_for(plan, target.name)
+    for step in plan.steps:
+        outcome = outcomes[step.name]
+        if step.name in needed and outcome.status == "failed":
+            return outcome.error or ContractError(f"the step {step.name} failed without a reason")
+    return None
+
+
+def steps_for(plan: Plan, target: str) -> set[str]:
+    """Names of the steps that `target` depends on."""
+    by_name = {step.name: step for step in plan.steps}
+    needed: set[str] = set()
+    waiting = [step.name for step in plan.steps if step.target == target]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += [*by_name[name].needs, *by_name[name].after]
+    return needed

@@ -1,0 +1,125 @@
+"""The command group: verbs are imported when they are called, errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+import edgecompile
+from edgecompile.errors import EdgecompileError
+
+_VERBS = {
+    "build": ("edgecompile.cli.build:build", "Build a recipe for its targets."),
+    "check": ("edgecompile.cli.check:check", "Say what will not work on a target, fast."),
+    "inspect": ("edgecompile.cli.inspect:inspect_artifact", "Show what an artifact holds."),
+    "eval": ("edgecompile.cli.evaluate:evaluate", "Measure one artifact on a recipe's data."),
+    "recipes": ("edgecompile.cli.recipes:recipes", "List, show and start recipes."),
+    "targets": ("edgecompile.cli.targets:targets", "List and show devices."),
+    "cache": ("edgecompile.cli.cache:cache", "Show or clear the cache of finished steps."),
+    "doctor": ("edgecompile.cli.doctor:doctor", "Say what is installed and what is missing."),
+}
+
+
+@dataclass(frozen=True)
+class App:
+    """What every verb shares: where output goes, and how much of it there is."""
+
+    verbosity: int = 0
+
+    def data(self, text: str) -> None:
+        """Data for programs and pipes: stdout."""
+        click.echo(text)
+
+    def json(self, value: Any) -> None:
+        """One JSON document on stdout."""
+        click.echo(json.dumps(value, indent=2, sort_keys=True, allow_nan=False))
+
+    def say(self, text: str) -> None:
+        """A sentence for a person: stderr, silent under -q."""
+        if self.verbosity >= 0:
+            click.echo(text, err=True)
+
+    def columns(self, rows: Sequence[Sequence[str]]) -> None:
+        """Rows in aligned columns on stdout (plain, so that `targets list | grep` works)."""
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            click.echo("  ".join(cells).rstrip())
+
+
+class LazyGroup(click.Group):
+    """Lists its verbs without importing them: `--help` needs neither pydantic nor torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order in which a newcomer meets them."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the verb's file and return its command."""
+        if name not in _VERBS:
+            return None
+        module, _, attribute = _VERBS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for a misspelt verb."""
+        import difflib
+
+        name = args[0]
+        if name not in _VERBS and not name.startswith("-"):
+            close = difflib.get_close_matches(name, _VERBS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"No such command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(edgecompile.__version__, prog_name="edgecompile")
+@click.option("-v", "--verbose", count=True, envvar="EDGECOMPILE_VERBOSE", show_envvar=True,
+              help="Say more; twice for the log of the steps.")
+@click.option("-q", "--quiet", count=True, help="Say nothing but errors.")
+@click.pass_context
+def cli(ctx: click.Context, verbose: int, quiet: int) -> None:
+    """One PyTorch model in, one validated artifact per edge device out.
+
+    Exit codes: 0 built, 2 wrong input, 3 a budget was broken, 4 the target cannot run this model,
+    5 a toolchain is missing, 6 a toolchain failed.
+    """
+    ctx.obj = App(verbose - quiet)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; returns the exit code, prints errors on stderr."""
+    try:
+        result = cli.main(arguments, prog_name="edgecompile", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except EdgecompileError as error:
+        click.echo(error.render(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; finished steps are kept and the next build goes on from them", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): not an error, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,87 @@
+"""`edgecompile build`: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecompile.cli.app import App
+from edgecompile.cli.options import (
+    format_option,
+    no_cache_option,
+    output_option,
+    set_option,
+    targets_option,
+)
+
+if TYPE_CHECKING:
+    from edgecompile.build.cache import Cache
+    from edgecompile.recipe.load import LoadedRecipe
+    from edgecompile.recipe.target import Target
+
+
+@click.command()
+@click.argument("recipe")
+@targets_option
+@output_option
+@format_option
+@click.option("--dry-run", is_flag=True, help="Show the steps and which are cached; run nothing.")
+@no_cache_option
+@set_option
+@click.pass_obj
+def build(
+    app: App,
+    recipe: str,
+    target_names: tuple[str, ...],
+    output: Path,
+    output_format: str,
+    dry_run: bool,
+    no_cache: bool,
+    overrides: tuple[str, ...],
+) -> int:
+    """Build RECIPE (a folder, a recipe.yaml or a known name) for its targets.
+
+    The accuracy is measured after every step; a broken budget stops the build with exit code 3.
+    """
+    from edgecompile.build.build import BuildOptions
+    from edgecompile.build.build import build as build_recipe
+    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.recipe.load import load_recipe, load_target
+    from edgecompile.report.progress import build_progress
+
+    loaded = load_recipe(recipe, overrides)
+    targets = [load_target(name) for name in dict.fromkeys(target_names or loaded.recipe.targets)]
+    cache = Cache(default_cache_root())
+    if dry_run:
+        return _show_plan(app, loaded, targets, cache, output_format)
+    with build_progress(app.verbosity, loaded.recipe.name) as progress:
+        options = BuildOptions(output, cache, not no_cache, progress.log)
+        result = build_recipe(loaded, targets, options, progress.listener)
+    if output_format == "json":
+        app.json({**result.as_json(costs=True), "output": str(output)})
+    else:
+        from edgecompile.report.terminal import print_build
+
+        print_build(result, output, verbose=app.verbosity > 0)
+    return result.exit_code
+
+
+def _show_plan(
+    app: App,
+    loaded: LoadedRecipe,
+    targets: Sequence[Target],
+    cache: Cache,
+    output_format: str,
+) -> int:
+    from edgecompile.build.execute import preview
+    from edgecompile.build.plan import make_plan
+
+    rows = preview(make_plan(loaded, targets), cache)
+    if output_format == "json":
+        app.json([{"step": s.name, "target": s.target, "state": state} for s, state in rows])
+    else:
+        app.columns([("STEP", "STATE"), *((step.name, state) for step, state in rows)])
+    return 0

@@ -1,0 +1,42 @@
+"""`edgecompile cache`: finished steps on disk."""
+
+from __future__ import annotations
+
+import click
+
+from edgecompile.cli.app import App
+from edgecompile.cli.options import format_option
+
+
+@click.group()
+def cache() -> None:
+    """Show or clear the cache of finished steps."""
+
+
+@cache.command()
+@format_option
+@click.pass_obj
+def info(app: App, output_format: str) -> None:
+    """Where the cache is, and how large."""
+    from edgecompile.build.cache import Cache, default_cache_root
+
+    store = Cache(default_cache_root())
+    steps, size = store.size()
+    if output_format == "json":
+        app.json({"folder": str(store.root), "steps": steps, "bytes": size})
+        return
+    app.columns(
+        [("folder", str(store.root)), ("steps", str(steps)), ("size", f"{size / 1e6:.1f} MB")]
+    )
+
+
+@cache.command()
+@click.pass_obj
+def clear(app: App) -> None:
+    """Remove every finished step. Artifacts that were built stay."""
+    from edgecompile.build.cache import Cache, default_cache_root
+
+    store = Cache(default_cache_root())
+    steps, size = store.size()
+    store.clear()
+    app.say(f"removed {steps} steps, {size / 1e6:.1f} MB")

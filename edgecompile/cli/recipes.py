@@ -1,0 +1,78 @@
+"""`edgecompile recipes`: the models that are known, and a start for a new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgecompile.cli.app import App
+from edgecompile.cli.options import format_option, set_option
+
+
+@click.group()
+def recipes() -> None:
+    """List, show and start recipes."""
+
+
+@recipes.command("list")
+@format_option
+@click.pass_obj
+def list_recipes(app: App, output_format: str) -> None:
+    """List every recipe: name and description."""
+    from edgecompile.recipe.document import read_document
+    from edgecompile.recipe.search import find_all
+
+    found = [(name, path, read_document(path).data) for name, path in find_all("recipes").items()]
+    if output_format == "json":
+        app.json([{"name": name, "file": str(path), **data} for name, path, data in found])
+        return
+    rows = [(name, str(data.get("description", ""))) for name, _, data in found]
+    app.columns([("RECIPE", "DESCRIPTION"), *rows])
+
+
+@recipes.command("show")
+@click.argument("recipe")
+@format_option
+@set_option
+@click.pass_obj
+def show_recipe(app: App, recipe: str, output_format: str, overrides: tuple[str, ...]) -> None:
+    """Show a recipe with every default spelled out."""
+    import yaml
+
+    from edgecompile.recipe.load import load_recipe
+
+    resolved = load_recipe(recipe, overrides).recipe.model_dump(mode="json")
+    if output_format == "json":
+        app.json(resolved)
+    else:
+        app.data(yaml.safe_dump(resolved, sort_keys=False).rstrip())
+
+
+@recipes.command("schema")
+@click.pass_obj
+def show_schema(app: App) -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from edgecompile.recipe.schema import recipe_json_schema
+
+    app.json(recipe_json_schema())
+
+
+@recipes.command("new")
+@click.argument("name")
+@click.option(
+    "--in",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("recipes"),
+    show_default=True,
+    help="Folder to put the new recipe's folder in.",
+)
+@click.pass_obj
+def new_recipe(app: App, name: str, folder: Path) -> None:
+    """Write a recipe that builds as it is, to be filled with your own model."""
+    from edgecompile.recipe.scaffold import write_recipe
+
+    for path in write_recipe(name, folder):
+        app.say(f"wrote {path}")
+    app.say(f"next: edgecompile build {folder / name}")

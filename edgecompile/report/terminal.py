@@ -1,0 +1,149 @@
+"""The report of a build on the terminal: accuracy per step, then what each device gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from edgecompile.build.result import BuildResult, StageResult, TargetResult
+from edgecompile.evaluate.metrics import Metric
+from edgecompile.findings import Finding
+
+NARROWEST = 100
+"""Columns. A log file or a pipe has no width of its own; narrower than this, cells would break."""
+
+
+def print_build(result: BuildResult, output: Path, *, verbose: bool = False) -> None:
+    """Print the whole report of one build on stdout."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=NARROWEST + 20)
+    console.print()
+    console.print(_stage_table(result))
+    _print_kernel_agreement(console, result)
+    for target in result.targets:
+        _print_target(console, target, output, verbose)
+    _print_costs(console, result)
+
+
+def _stage_table(result: BuildResult) -> Table:
+    metric = result.metric
+    unit = "points" if metric.points != 1.0 else ""
+    table = Table(box=box.SIMPLE_HEAD, title=_title(result), title_justify="left", pad_edge=False)
+    table.add_column("step", no_wrap=True)
+    table.add_column(metric.name, justify="right", no_wrap=True)
+    table.add_column(f"step {unit}".strip(), justify="right", no_wrap=True)
+    table.add_column(f"total {unit}".strip(), justify="right", no_wrap=True)
+    table.add_column("SQNR dB", justify="right", no_wrap=True)
+    table.add_column("max diff", justify="right", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("evidence", no_wrap=True)
+    table.add_column("CPU s", justify="right", no_wrap=True)
+    for stage in result.stages:
+        table.add_row(*_stage_row(stage, metric), style="red" if stage.status == "failed" else "")
+    return table
+
+
+def _title(result: BuildResult) -> str:
+    samples = next((s.samples for s in result.stages if s.samples), None)
+    measured = f", measured on {samples:,} samples" if samples else ""
+    return f"[bold]{escape(result.model)}[/bold]{measured}; SQNR and max diff against PyTorch"
+
+
+def _stage_row(stage: StageResult, metric: Metric) -> list[str | Text]:
+    name = f"lower {stage.target}" if stage.target else stage.step
+    agreement = stage.agreement.get("baseline", {})
+    if stage.metric is None:
+        why = "not reached" if stage.status == "skipped" else "failed"
+        return [escape(name), why, "", "", "", "", "", "not measured", ""]
+    return [
+        escape(name),
+        _value(stage.metric, metric),
+        _delta(stage.delta_previous, [v.holds for v in stage.verdicts if v.name != "budgets.total"]),
+        _delta(stage.delta_baseline, [v.holds for v in stage.verdicts if v.name == "budgets.total"]),
+        _decibel(agreement),
+        f"{agreement['max_abs']:.2g}" if agreement else "",
+        _size(stage.size_bytes),
+        stage.evidence,
+        "cached" if stage.status == "cached" else _seconds(stage.cpu_seconds),
+    ]
+
+
+def _value(value: float, metric: Metric) -> str:
+    return f"{value * 100:.2f} %" if metric.points == 100.0 else f"{value:.4g}"
+
+
+def _delta(points: float | None, holds: list[bool]) -> Text:
+    if points is None:
+        return Text("")
+    text = f"{points:+.2f}" if round(points, 2) else "0.00"
+    return Text(text, style="bold red" if not all(holds) else "green" if points > 0 else "")
+
+
+def _decibel(agreement: dict[str, Any]) -> str:
+    if not agreement:
+        return ""
+    return "equal" if agreement["sqnr_db"] is None else f"{agreement['sqnr_db']:.1f}"
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else f"{size / 1000:,.1f} kB"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f}"
+
+
+def _print_kernel_agreement(console: Console, result: BuildResult) -> None:
+    for stage in result.stages:
+        twin = stage.agreement.get("twin")
+        if not twin or not twin["lsb"]:
+            continue
+        others = {d: n for d, n in twin["lsb"].items() if d != "0"}
+        total = sum(twin["lsb"].values())
+        detail = ", ".join(f"{int(d):+d} LSB: {n:,}" for d, n in others.items()) or "no difference"
+        console.print(
+            f"{stage.target}: {twin['equal']:.3%} of {total:,} outputs equal those of "
+            f"ONNX Runtime's integer kernels ({detail})"
+        )
+
+
+def _print_target(console: Console, target: TargetResult, output: Path, verbose: bool) -> None:
+    if target.artifact is not None:
+        path = output / target.artifact
+        console.print(
+            f"[green]built[/green]   {escape(target.target):24} {escape(path.as_posix())} "
+            f"({target.precision}, {_size(target.size_bytes)})"
+        )
+    else:
+        console.print(f"[red]failed[/red]  {escape(target.target):24} exit {target.exit_code}")
+        console.print(escape("        " + (target.error or "").replace("\n", "\n        ")))
+    for finding in target.findings:
+        if finding.level != "note" or verbose:
+            console.print(escape("\n".join(f"        {line}" for line in finding_lines(finding))))
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """A finding as a person reads it: what, where, what to do, whose rule it is."""
+    place = ", ".join(p for p in (finding.op_type, finding.module, finding.source) if p)
+    lines = [f"{finding.level}: {finding.message}" + (f" [{place}]" if place else "")]
+    if finding.remedy:
+        lines.append(f"  help: {finding.remedy}")
+    if finding.reference:
+        lines.append(f"  rule: {finding.rule} ({finding.reference})")
+    return lines
+
+
+def _print_costs(console: Console, result: BuildResult) -> None:
+    spent = sum(stage.cpu_seconds or 0.0 for stage in result.stages)
+    if spent and result.peak_bytes:
+        console.print(
+            f"[dim]{spent:.1f} CPU seconds in measured steps, "
+            f"peak memory {result.peak_bytes / 1e6:,.0f} MB[/dim]"
+        )
