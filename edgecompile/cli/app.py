@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 import edgecompile
-from edgecompile.errors import EdgecompileError
+from edgecompile.errors import ContractError, EdgecompileError
 
 _VERBS = {
     "build": ("edgecompile.cli.build:build", "Build a recipe for its targets."),
@@ -93,7 +93,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(edgecompile.__version__, prog_name="edgecompile")
 @click.option("-v", "--verbose", count=True, envvar="EDGECOMPILE_VERBOSE", show_envvar=True,
-              help="Say more; twice for the log of the steps.")
+              help="Say more: notes, and the log of the steps.")
 @click.option("-q", "--quiet", count=True, help="Say nothing but errors.")
 @click.pass_context
 def cli(ctx: click.Context, verbose: int, quiet: int) -> None:
@@ -123,3 +123,14 @@ def run(arguments: list[str]) -> int:
         # The reader of a pipe went away (`| head`): not an error, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        import traceback
+
+        if {"-v", "-vv", "--verbose"} & set(arguments):
+            traceback.print_exc()
+        click.echo(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "help: this is a bug of edgecompile; `edgecompile -v ...` prints the traceback",
+            err=True,
+        )
+        return ContractError.exit_code

@@ -1,0 +1,1 @@
+"""Make numbers small: quantization by scheme, half precision."""

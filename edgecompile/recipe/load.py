@@ -39,7 +39,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedRecip
         UserError: not found, or not valid.
     """
     path = _recipe_file(name_or_path)
-    document = read_document(path)
+    document = read_document(path, _shown(path))
     data = dict(document.data)
     data.setdefault("name", path.resolve().parent.name)
     overridden: dict[KeyPath, str] = {}
@@ -48,7 +48,8 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedRecip
 
     def locate(where: KeyPath) -> Location:
         for key, override in overridden.items():
-            if where[: len(key)] == key:
+            shared = min(len(where), len(key))
+            if where[:shared] == key[:shared] and len(where) > 1:
                 return Location(f"--set {override}")
         return document.locate(where)
 
@@ -81,7 +82,7 @@ def load_target(name_or_path: str) -> Target:
     path = Path(name_or_path)
     if not (path.suffix in {".yaml", ".yml"} and path.is_file()):
         path = find_one("targets", name_or_path)
-    document = read_document(path)
+    document = read_document(path, _shown(path))
     data = {"name": path.stem, **document.data}
     target = validate(Target, data, document.locate)
     if target.name != path.stem:
@@ -91,6 +92,12 @@ def load_target(name_or_path: str) -> Target:
             remedy="give both the same name",
         )
     return target
+
+
+def _shown(path: Path) -> str:
+    """The path as the reader would type it: relative when it lies under the working folder."""
+    full, here = path.resolve(), Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(path)
 
 
 def _apply_override(data: dict[str, Any], override: str) -> KeyPath:

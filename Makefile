@@ -1,0 +1,46 @@
+# `make quickstart` runs the main job, `make test` the tests; each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EXTRAS ?= dev
+
+.PHONY: help setup quickstart test test-full lint format bench clean
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+setup: $(READY)  ## Make .venv from the pinned versions.
+
+# torch by its exact version first: asked for loosely, pip takes a CUDA build of several gigabytes.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'edgecompile needs Python 3.11 or newer: make PYTHON=python3.11 $(MAKECMDGOALS)'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $(READY)
+
+quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
+	$(BIN)/edgecompile build recipes/digits_cnn
+
+test: $(READY)  ## Run the tests that CI runs.
+	$(BIN)/python -m pytest -m "not full"
+
+test-full: $(READY)  ## Run every test, the slow and exhaustive ones too.
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff and mypy --strict.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+bench: $(READY)  ## Measure against peers, as ratios in one run.
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove what was built; .venv stays.
+	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,201 @@
+"""Write a decided quantization into the graph: the QDQ pairs of the hub's conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecompile.compress.groups import fused_clamp
+from edgecompile.compress.ptq import QuantizedWeight
+from edgecompile.compress.scheme import QuantScheme, params_of_range
+from edgecompile.graph.hub import (
+    Array,
+    add_constant,
+    constant,
+    is_float,
+    name_of,
+    remove_unused_constants,
+)
+from edgecompile.graph.provenance import copy_provenance
+from edgecompile.graph.qdq import (
+    CLAMPS,
+    ELEMENTWISE,
+    SAME_SCALE,
+    WEIGHT_INPUT,
+    TensorParams,
+    weight_axis,
+)
+
+
+def place_weights(
+    model: ir.Model, weights: Mapping[str, QuantizedWeight], float_nodes: frozenset[str]
+) -> None:
+    """``W -> Conv`` becomes ``W(int8) -> DequantizeLinear(axis) -> Conv``, in place.
+
+    `weights` is by node name. Two nodes that share a float weight get a pair each.
+    """
+    for node in list(model.graph):
+        if node.name not in weights or node.name in float_nodes:
+            continue
+        quantized = weights[node.name]
+        value = node.inputs[WEIGHT_INPUT]
+        assert value is not None
+        # Named by the node: a weight that two nodes share may have two quantizations.
+        prefix = f"{node.name}.weight"
+        pair = _dequantize_constant(
+            model.graph, prefix, quantized.data, quantized.scale, weight_axis(node)
+        )
+        model.graph.insert_before(node, pair)
+        copy_provenance(node, pair)
+        node.replace_input_with(WEIGHT_INPUT, pair.outputs[0])
+
+
+def place_elementwise_constants(
+    model: ir.Model, scheme: QuantScheme, float_nodes: frozenset[str]
+) -> None:
+    """``Add(x, c)`` becomes ``Add(x, DequantizeLinear(c int8))``, per tensor, in place.
+
+    A constant that is one number is exact: its scale is |c| / 127.
+    """
+    for node in list(model.graph):
+        joins = node.op_type in ELEMENTWISE or node.op_type in SAME_SCALE
+        if not joins or node.name in float_nodes:
+            continue
+        for index, value in enumerate(node.inputs):
+            array = constant(value)
+            if array is None or array.dtype != np.float32:
+                continue
+            if node.op_type not in ELEMENTWISE and node.op_type != "Concat":
+                continue  # Pad's and Resize's constants are no operands
+            params = params_of_range(float(array.min()), float(array.max()), scheme)
+            if array.size == 1:
+                params = TensorParams(max(abs(float(array.ravel()[0])), 1e-8) / 127, 0)
+            data = np.clip(np.rint(array / params.scale) + params.zero_point, -128, 127)
+            pair = _dequantize_constant(
+                model.graph,
+                f"{node.name}.constant{index}",
+                data.astype(np.int8),
+                np.float32(params.scale),
+                None,
+                params.zero_point,
+            )
+            model.graph.insert_before(node, pair)
+            copy_provenance(node, pair)
+            node.replace_input_with(index, pair.outputs[0])
+
+
+def place_activations(
+    model: ir.Model, params: Mapping[str, TensorParams], float_nodes: frozenset[str]
+) -> None:
+    """``x`` becomes ``x -> QuantizeLinear -> DequantizeLinear``, in place.
+
+    One pair per tensor, read by all its consumers. A tensor between an operator and its fused
+    clamp, and one that only float operators touch, get none.
+    """
+    graph = model.graph
+    values = [v for v in graph.inputs if is_float(v)]
+    values += [
+        output
+        for node in graph
+        if node.op_type not in {"QuantizeLinear", "DequantizeLinear"}
+        for output in node.outputs
+        if is_float(output) and (output.uses() or output.is_graph_output())
+    ]
+    for value in values:
+        if fused_clamp(value) is None and not _only_float(value, float_nodes):
+            _insert_pair(graph, value, params[name_of(value)])
+
+
+def _only_float(value: ir.Value, float_nodes: frozenset[str]) -> bool:
+    producer = value.producer()
+    touching = [use.node for use in value.uses()]
+    if producer is not None:
+        touching.append(producer)
+    return all(node.name in float_nodes for node in touching)
+
+
+def _insert_pair(graph: ir.Graph, value: ir.Value, params: TensorParams) -> None:
+    name = name_of(value)
+    scale = add_constant(graph, f"{name}.scale", np.array(params.scale, np.float32))
+    zero = add_constant(graph, f"{name}.zero_point", np.array(params.zero_point, np.int8))
+    consumers = [(use.node, use.idx) for use in value.uses()]
+    quantize = ir.node("QuantizeLinear", [value, scale, zero], name=f"{name}.quantize")
+    dequantize = ir.node(
+        "DequantizeLinear", [quantize.outputs[0], scale, zero], name=f"{name}.dequantize"
+    )
+    integer, real = quantize.outputs[0], dequantize.outputs[0]
+    integer.name, integer.type = f"{name}.int8", ir.TensorType(ir.DataType.INT8)
+    real.name, real.type = f"{name}.real", value.type
+    integer.shape = real.shape = value.shape
+    for node, index in consumers:
+        node.replace_input_with(index, real)
+    producer = value.producer()
+    if producer is None:
+        graph.insert_before(graph[0], [quantize, dequantize])
+    else:
+        for node in (quantize, dequantize):
+            copy_provenance(producer, node)
+        graph.insert_after(producer, [quantize, dequantize])
+    if value.is_graph_output():
+        # The model's output keeps its name: users feed and read tensors by name.
+        value.name, real.name = f"{name}.unquantized", name
+        for index, output in enumerate(graph.outputs):
+            if output is value:
+                graph.outputs[index] = real
+
+
+def _dequantize_constant(
+    graph: ir.Graph,
+    prefix: str,
+    data: Array,
+    scale: Array | np.float32,
+    axis: int | None,
+    zero_point: int = 0,
+) -> ir.Node:
+    scales = np.asarray(scale, np.float32)
+    inputs = [
+        add_constant(graph, f"{prefix}.int8", data),
+        add_constant(graph, f"{prefix}.scale", scales),
+        add_constant(graph, f"{prefix}.zero_point", np.full(scales.shape, zero_point, np.int8)),
+    ]
+    attributes = {"axis": axis} if scales.ndim == 1 and axis is not None else {}
+    node = ir.node("DequantizeLinear", inputs, attributes, name=f"{prefix}.dequantize")
+    node.outputs[0].name = f"{prefix}.real"
+    node.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+    node.outputs[0].shape = ir.Shape(data.shape)
+    return node
+
+
+def absorb_clamps(model: ir.Model) -> None:
+    """``Conv -> Relu -> QuantizeLinear`` becomes ``Conv -> QuantizeLinear`` where the integers'
+    own limits clamp the same way (a zero point of -128 has no negative values), in place."""
+    for node in list(model.graph):
+        if node.op_type not in CLAMPS:
+            continue
+        consumers = [use.node for use in node.outputs[0].uses()]
+        if len(consumers) != 1 or consumers[0].op_type != "QuantizeLinear":
+            continue
+        scale, zero = constant(consumers[0].inputs[1]), constant(consumers[0].inputs[2])
+        assert scale is not None and zero is not None
+        params = TensorParams(float(scale), int(zero))
+        low, high = clamp_bounds(node)
+        half_step = params.scale / 2
+        if params.lowest < low - half_step or params.highest > high + half_step:
+            continue
+        source = node.inputs[0]
+        assert source is not None
+        consumers[0].replace_input_with(0, source)
+        model.graph.remove(node, safe=True)
+    remove_unused_constants(model.graph)
+
+
+def clamp_bounds(node: ir.Node) -> tuple[float, float]:
+    """Lower and upper bound of a Relu or a Clip with constant bounds."""
+    if node.op_type == "Relu":
+        return 0.0, float("inf")
+    bounds = [constant(value) for value in node.inputs[1:3]] + [None, None]
+    low = float("-inf") if bounds[0] is None else float(bounds[0])
+    high = float("inf") if bounds[1] is None else float(bounds[1])
+    return low, high

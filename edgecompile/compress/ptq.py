@@ -1,0 +1,116 @@
+"""NNCF's post-training quantization: integer weights and the ranges of activations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from edgecompile.compress.ranges import Range
+from edgecompile.compress.scheme import QuantScheme
+from edgecompile.errors import ToolchainFailed
+from edgecompile.graph.hub import Array
+from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
+
+
+@dataclass(frozen=True)
+class QuantizedWeight:
+    """An int8 weight and its scale: one number, or one per output channel."""
+
+    data: Array
+    scale: Array
+
+
+@dataclass(frozen=True)
+class PtqResult:
+    """What NNCF decided, by the names of the float hub's nodes and tensors."""
+
+    weights: dict[str, QuantizedWeight]
+    """By the name of the node that uses the weight."""
+    ranges: dict[str, Range]
+    """The real range that NNCF chose for the activations that it quantizes."""
+
+
+def post_training_quantize(hub: ir.Model, samples: Array, scheme: QuantScheme) -> PtqResult:
+    """Run NNCF on the float `hub` with calibration `samples` (samples, *shape without batch).
+
+    Raises:
+        ToolchainFailed: NNCF fails.
+    """
+    proto = ir.to_proto(hub)
+    try:
+        quantized = _run_nncf(proto, samples, scheme)
+    except Exception as error:  # NNCF raises its own errors, ONNX Runtime's and plain ones
+        raise ToolchainFailed(f"NNCF failed: {type(error).__name__}: {error}") from error
+    return _read(quantized)
+
+
+def _run_nncf(
+    proto: onnx.ModelProto, samples: Array, scheme: QuantScheme
+) -> onnx.ModelProto:
+    import nncf
+    from nncf.quantization.advanced_parameters import (
+        AdvancedQuantizationParameters,
+        OverflowFix,
+        QuantizationParameters,
+    )
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    name = proto.graph.input[0].name
+    to_feed: Callable[[Array], dict[str, Array]] = lambda sample: {name: sample[None]}
+    presets = {
+        "affine": nncf.QuantizationPreset.MIXED,
+        "symmetric": nncf.QuantizationPreset.PERFORMANCE,
+    }
+    model: onnx.ModelProto = nncf.quantize(
+        proto,
+        nncf.Dataset(list(samples), to_feed),
+        preset=presets[scheme.name],
+        subset_size=len(samples),
+        advanced_parameters=AdvancedQuantizationParameters(
+            # Half the weight range would be left unused to spare the saturating instructions of
+            # old x86 processors; the devices have none of them, and our hub is int8 by int8.
+            overflow_fix=OverflowFix.DISABLE,
+            # Measured on seven trained models: NNCF's fast bias correction lowers the output SQNR
+            # by 10 dB on ic_resnet8 (27.3 to 17.4), 15 dB on digits_cnn, and gains on none.
+            disable_bias_correction=True,
+            activations_quantization_params=QuantizationParameters(per_channel=False),
+            weights_quantization_params=QuantizationParameters(
+                per_channel=scheme.per_channel_weights
+            ),
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        ),
+    )
+    return model
+
+
+def _read(model: onnx.ModelProto) -> PtqResult:
+    arrays = {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    producers = {output: node for node in model.graph.node for output in node.output}
+    ranges = {
+        node.input[0]: _range(arrays[node.input[1]], arrays[node.input[2]])
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] not in arrays
+    }
+    weights = {}
+    for node in model.graph.node:
+        if node.op_type not in WEIGHTED:
+            continue
+        pair = producers.get(node.input[WEIGHT_INPUT])
+        if pair is not None and pair.op_type == "DequantizeLinear" and pair.input[0] in arrays:
+            weights[node.name] = QuantizedWeight(
+                arrays[pair.input[0]], arrays[pair.input[1]].astype(np.float32)
+            )
+    return PtqResult(weights, ranges)
+
+
+def _range(scale: Array, zero: Array) -> Range:
+    limits = np.iinfo(zero.dtype)
+    low, high = ((limit - int(zero)) * float(scale) for limit in (limits.min, limits.max))
+    return low, high
+

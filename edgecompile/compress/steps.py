@@ -1,0 +1,30 @@
+"""The compression steps of a build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def quantize_hub(
+    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """The float hub with its quantization decided -> hub.onnx, and grid.json: its output scales."""
+    import numpy as np
+
+    from edgecompile.compress.quantize import quantize
+    from edgecompile.compress.scheme import QuantScheme
+    from edgecompile.evaluate.dataset import spread
+    from edgecompile.graph.hub import load, save
+    from edgecompile.graph.qdq import output_scales
+
+    samples = np.load(inputs["samples"], mmap_mode="r")
+    chosen = spread(len(samples), parameters["calibration_samples"])
+    scheme = QuantScheme(parameters["scheme"], per_channel_weights=parameters["per_channel"])
+    hub = quantize(load(inputs["hub"]), np.ascontiguousarray(samples[chosen]), scheme)
+    save(hub, folder / "hub.onnx")
+    grid = {"output_scales": output_scales(hub)}
+    (folder / "grid.json").write_text(json.dumps(grid), encoding="utf-8")
+    return {"operators": len(hub.graph), "calibration_samples": len(chosen)}

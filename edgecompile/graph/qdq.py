@@ -1,0 +1,266 @@
+"""The QDQ conventions of the hub, and the check that a quantized hub keeps them.
+
+One explicit QuantizeLinear/DequantizeLinear pair for each activation tensor, shared by its
+consumers; activations int8 per tensor; weights int8 in [-127, 127] with one scale per output
+channel and zero point 0; biases float. A backend emits these numbers and decides none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecompile.errors import ContractError
+from edgecompile.graph.hub import Array, constant, is_float, name_of
+
+SAME_SCALE = frozenset(
+    "Reshape Transpose Squeeze Unsqueeze Flatten Slice Split Gather Expand Tile DepthToSpace "
+    "SpaceToDepth MaxPool AveragePool GlobalMaxPool ReduceMax ReduceMin Max Min Pad Concat "
+    "Resize".split()
+)
+"""Operators whose integer kernels only move or select values (or average them: pools), so that
+inputs and outputs must have equal parameters (tflite's kernels compute wrongly if they differ)."""
+
+ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "PRelu"})
+"""Operators whose constant operands are quantized per tensor like an activation."""
+
+CLAMPS = frozenset({"Relu", "Clip"})
+"""Operators that a quantized operator carries as its fused activation."""
+
+WEIGHT_INPUT = 1
+WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+
+
+@dataclass(frozen=True)
+class TensorParams:
+    """Parameters of an int8 activation: real = scale * (q - zero_point)."""
+
+    scale: float
+    zero_point: int
+
+    @property
+    def lowest(self) -> float:
+        """The smallest real value that int8 can say."""
+        return self.scale * (-128 - self.zero_point)
+
+    @property
+    def highest(self) -> float:
+        """The largest real value that int8 can say."""
+        return self.scale * (127 - self.zero_point)
+
+
+FIXED_OUTPUT = {
+    "affine": {
+        "Softmax": TensorParams(1 / 256, -128),
+        "Sigmoid": TensorParams(1 / 256, -128),
+        "Tanh": TensorParams(1 / 128, 0),
+    },
+    "symmetric": {
+        "Softmax": TensorParams(1 / 127, 0),
+        "Sigmoid": TensorParams(1 / 127, 0),
+        "Tanh": TensorParams(1 / 127, 0),
+    },
+}
+"""Output parameters by scheme of operators with a known range. The affine ones are demanded by
+TFLite's kernels (tensorflow/lite/kernels/activations.cc, SoftmaxPrepare and SigmoidPrepare)."""
+
+
+def weight_axis(node: ir.Node) -> int | None:
+    """The axis of a constant weight that counts output channels; None if there is no weight."""
+    if node.op_type not in WEIGHTED or len(node.inputs) <= WEIGHT_INPUT:
+        return None
+    if node.op_type == "Conv":
+        return 0
+    if node.op_type == "ConvTranspose":
+        return 1
+    if node.op_type == "Gemm":
+        return 0 if node.attributes.get_int("transB", 0) else 1
+    weight = node.inputs[WEIGHT_INPUT]
+    rank = None if weight is None or weight.shape is None else len(weight.shape)
+    return None if rank is None or rank < 2 else rank - 1
+
+
+def tensor_params(node: ir.Node) -> TensorParams:
+    """The parameters of a per-tensor QuantizeLinear or DequantizeLinear."""
+    scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
+    assert scale is not None and zero is not None
+    return TensorParams(float(scale), int(zero))
+
+
+def output_scales(model: ir.Model) -> list[float | None]:
+    """For each graph output the scale of the DequantizeLinear that makes it; None if it is float."""
+    scales: list[float | None] = []
+    for output in model.graph.outputs:
+        node = output.producer()
+        quantized = node is not None and node.op_type == "DequantizeLinear"
+        scales.append(tensor_params(node).scale if quantized and node is not None else None)
+    return scales
+
+
+def is_dequantized_constant(value: ir.Value) -> bool:
+    """Is the tensor a constant behind a DequantizeLinear?"""
+    node = value.producer()
+    return (
+        node is not None
+        and node.op_type == "DequantizeLinear"
+        and constant(node.inputs[0]) is not None
+    )
+
+
+def require_qdq(model: ir.Model, scheme: str, float_nodes: frozenset[str] = frozenset()) -> None:
+    """Check the conventions.
+
+    Raises:
+        ContractError: a rewrite broke them; the message lists every violation.
+    """
+    violations = check_qdq(model, scheme, float_nodes)
+    if violations:
+        raise ContractError("the hub breaks its conventions: " + "; ".join(violations))
+
+
+def check_qdq(
+    model: ir.Model, scheme: str, float_nodes: frozenset[str] = frozenset()
+) -> list[str]:
+    """Every violation of the conventions, as sentences that name the node or tensor."""
+    found: list[str] = []
+    for value in model.graph.inputs:
+        consumers = {use.node.op_type for use in value.uses()}
+        if is_float(value) and consumers - {"QuantizeLinear"} and not float_nodes:
+            found.append(f"the graph input {value.name} is used without QuantizeLinear")
+    for output in model.graph.outputs:
+        node = output.producer()
+        if node is None or (
+            node.op_type != "DequantizeLinear" and node.name not in float_nodes
+        ):
+            found.append(f"the graph output {output.name} does not come from DequantizeLinear")
+    for node in model.graph:
+        if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
+            found += _check_pair(node, scheme)
+        elif node.op_type in CLAMPS and _is_fused_clamp(node):
+            continue
+        elif node.name not in float_nodes:
+            found += _check_operator(node, scheme)
+    return found
+
+
+def _check_pair(node: ir.Node, scheme: str) -> list[str]:
+    scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
+    if scale is None or zero is None:
+        return [f"{node.name} has no constant scale and zero point"]
+    found = []
+    if not np.all(np.isfinite(scale)) or not np.all(scale > 0):
+        found.append(f"{node.name} has a scale that is not positive and finite")
+    data = constant(node.inputs[0])
+    if data is not None:
+        if data.dtype != np.int8:
+            found.append(f"{node.name} dequantizes a constant of type {data.dtype}")
+        elif scale.ndim == 1 and (np.any(zero) or data.min() < -127):
+            found.append(f"{node.name} holds weights with a zero point or the value -128")
+        return found
+    if scale.ndim != 0 or zero.dtype != np.int8:
+        found.append(f"{node.name} is not int8 per tensor")
+    elif scheme == "symmetric" and int(zero) != 0:
+        found.append(f"{node.name} has a zero point in the symmetric scheme")
+    if node.op_type == "QuantizeLinear":
+        source = node.inputs[0]
+        assert source is not None
+        pairs = [u.node for u in source.uses() if u.node.op_type == "QuantizeLinear"]
+        if len(pairs) > 1:
+            found.append(f"the tensor {source.name} is quantized {len(pairs)} times")
+    return found
+
+
+def _is_fused_clamp(node: ir.Node) -> bool:
+    """Relu or Clip between an operator and its QuantizeLinear."""
+    source = node.inputs[0]
+    producer = source.producer() if source is not None else None
+    return producer is not None and producer.op_type != "DequantizeLinear"
+
+
+def _check_operator(node: ir.Node, scheme: str) -> list[str]:
+    found = []
+    inputs: list[TensorParams] = []
+    for index, value in enumerate(node.inputs):
+        if value is None or not is_float(value):
+            continue
+        producer = value.producer()
+        if producer is not None and producer.op_type == "DequantizeLinear":
+            if not is_dequantized_constant(value):
+                inputs.append(tensor_params(producer))
+            elif node.op_type in WEIGHTED and index == WEIGHT_INPUT:
+                found += _check_weight(node, producer)
+        elif constant(value) is None:
+            found.append(f"{node.name} reads {value.name}, which is not quantized")
+        elif (node.op_type in WEIGHTED and index == WEIGHT_INPUT) or node.op_type in ELEMENTWISE:
+            found.append(f"{node.name} has the float constant {value.name}")
+    outputs: list[TensorParams] = []
+    for output in node.outputs:
+        params = _quantized_as(output)
+        if is_float(output) and params is None:
+            found.append(f"{node.name} makes {output.name}, which is not quantized")
+        elif params is not None:
+            outputs.append(params)
+    if node.op_type in SAME_SCALE and len(set(inputs + outputs)) > 1:
+        found.append(f"{node.name} ({node.op_type}) has different parameters in and out")
+    fixed = FIXED_OUTPUT[scheme].get(node.op_type)
+    if fixed is not None and any(
+        abs(p.scale / fixed.scale - 1) > 1e-6 or p.zero_point != fixed.zero_point for p in outputs
+    ):
+        found.append(f"{node.name} ({node.op_type}) has other output parameters than its kernel")
+    return found
+
+
+def _check_weight(node: ir.Node, pair: ir.Node) -> list[str]:
+    scale = constant(pair.inputs[1])
+    if scale is None or scale.ndim == 0:
+        return []
+    axis = pair.attributes.get_int("axis", 1)
+    wanted = weight_axis(node)
+    return [] if axis == wanted else [f"{node.name} has weight scales on axis {axis}, not {wanted}"]
+
+
+def _quantized_as(value: ir.Value) -> TensorParams | None:
+    """The parameters of the one QuantizeLinear behind a tensor, through a fused clamp."""
+    consumers = [use.node for use in value.uses()]
+    if len(consumers) == 1 and consumers[0].op_type in CLAMPS:
+        consumers = [use.node for use in consumers[0].outputs[0].uses()]
+    if len(consumers) == 1 and consumers[0].op_type == "QuantizeLinear":
+        return tensor_params(consumers[0])
+    return None
+
+
+def dequantized_values(value: ir.Value) -> Array | None:
+    """The real values of a constant behind a DequantizeLinear, float32."""
+    node = value.producer()
+    if node is None or not is_dequantized_constant(value):
+        return None
+    data, scale, zero = (constant(node.inputs[i]) for i in range(3))
+    assert data is not None and scale is not None and zero is not None
+    shape = [1] * data.ndim
+    if scale.ndim == 1:
+        shape[node.attributes.get_int("axis", 1)] = -1
+    real = (data.astype(np.float64) - zero.reshape(shape if zero.ndim else ())) * scale.reshape(
+        shape if scale.ndim else ()
+    )
+    return real.astype(np.float32)
+
+
+__all__ = [
+    "CLAMPS",
+    "ELEMENTWISE",
+    "FIXED_OUTPUT",
+    "SAME_SCALE",
+    "WEIGHTED",
+    "WEIGHT_INPUT",
+    "TensorParams",
+    "check_qdq",
+    "dequantized_values",
+    "is_dequantized_constant",
+    "name_of",
+    "output_scales",
+    "require_qdq",
+    "tensor_params",
+    "weight_axis",
+]
