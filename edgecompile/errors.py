@@ -25,7 +25,7 @@ class Location:
 
 
 class EdgecompileError(Exception):
-    """Base of every expected failure: `message` says what, `location` where, `remedy` what to do."""
+    """Base of every expected failure: `message` is what, `location` where, `remedy` what to do."""
 
     exit_code: ClassVar[int] = 2
     family: ClassVar[str] = "error"

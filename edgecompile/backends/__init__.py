@@ -1,1 +1,1 @@
-"""One folder per toolchain; they are found through the registry and import nothing of each other."""
+"""One folder per toolchain, found through the registry; none imports another."""

@@ -40,7 +40,8 @@ def backend_of_file(path: Path) -> Backend:
             return backend
         endings[ending] = name
     raise UserError(
-        f"{path.name} is no artifact that edgecompile reads", remedy=f"it reads {', '.join(endings)}"
+        f"{path.name} is no artifact that edgecompile reads",
+        remedy=f"it reads {', '.join(endings)}",
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from edgecompile.evaluate.outputs import Array
     import onnx_ir as ir
 
     from edgecompile.evaluate.evidence import Evidence
+    from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
     from edgecompile.recipe.target import Target
 

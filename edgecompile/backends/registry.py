@@ -65,8 +65,6 @@ def _plugins() -> dict[str, str]:
     for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
         taken = _BUILTIN.get(entry.name) or found.get(entry.name)
         if taken is not None and taken != entry.value:
-            raise ContractError(
-                f"two backends are named '{entry.name}': {taken} and {entry.value}"
-            )
+            raise ContractError(f"two backends are named '{entry.name}': {taken} and {entry.value}")
         found[entry.name] = entry.value
     return found

@@ -40,9 +40,7 @@ def lower(
     }
 
 
-def run(
-    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
-) -> dict[str, Any]:
+def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Outputs of the saved artifact on every evaluation sample -> outputs.npz."""
     import numpy as np
 

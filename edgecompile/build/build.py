@@ -110,9 +110,7 @@ def _build_once(
                 staged,
                 {
                     **_facts(loaded, target, plan, outcomes),
-                    "stages": BuildResult("", metric, rows, (), 0).as_json(costs=False)[
-                        "stages"
-                    ],
+                    "stages": BuildResult("", metric, rows, (), 0).as_json(costs=False)["stages"],
                 },
             )
     result = BuildResult(
@@ -157,9 +155,7 @@ def judge_with(
     """The judge of a plan: a broken budget or a failed check is an error of that step."""
     metric = metric_of(_plain(loaded.recipe.metric))
 
-    def judge(
-        step: Step, record: Record, records: Mapping[str, Record]
-    ) -> EdgecompileError | None:
+    def judge(step: Step, record: Record, records: Mapping[str, Record]) -> EdgecompileError | None:
         if step.stage == "check":
             return _judge_findings(step, resolved_findings(record, records, loaded.folder))
         measurement = plan.measurement_of(step.name)
@@ -205,9 +201,7 @@ def resolved_findings(
     tables = export.result["lines"] if export is not None else {}
     findings = (Finding(**fields) for fields in record.result["findings"])
     return tuple(
-        Finding(**{**vars(f), "source": current_place(f.source, tables, folder)})
-        if f.source
-        else f
+        Finding(**{**vars(f), "source": current_place(f.source, tables, folder)}) if f.source else f
         for f in findings
     )
 

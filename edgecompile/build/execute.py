@@ -141,9 +141,9 @@ class _Execution:
         except EdgecompileError as error:
             outcome = StepOutcome(step, "failed", error=error)
         if outcome.record is not None:
-            error = self.judge(step, outcome.record, self._records())
-            if error is not None:
-                outcome = replace(outcome, status="failed", error=error)
+            verdict = self.judge(step, outcome.record, self._records())
+            if verdict is not None:
+                outcome = replace(outcome, status="failed", error=verdict)
         self._end(outcome)
 
     def _end(self, outcome: StepOutcome) -> None:

@@ -47,9 +47,7 @@ class Plan:
         return next((m for m in self.measurements if m.measure == step), None)
 
 
-def make_plan(
-    loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool = True
-) -> Plan:
+def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool = True) -> Plan:
     """Plan a build. Reads the recipe's files to know their content, runs nothing.
 
     Without `measured`, the plan ends with the checks of the targets.
@@ -395,9 +393,7 @@ def _find_module(name: str) -> Path | None:
     path: Sequence[str] | None = sys.path
     spec = None
     for depth in range(1, name.count(".") + 2):
-        spec = importlib.machinery.PathFinder.find_spec(
-            ".".join(name.split(".")[:depth]), path
-        )
+        spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:depth]), path)
         if spec is None:
             return None
         path = spec.submodule_search_locations

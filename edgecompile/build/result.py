@@ -164,11 +164,8 @@ def _steps_behind(plan: Plan, measurement: Measurement) -> list[str]:
 
 
 def _worst_status(outcomes: list[StepOutcome]) -> Status:
-    statuses = {outcome.status for outcome in outcomes}
-    for status in ("failed", "skipped", "built"):
-        if status in statuses:
-            return status  # type: ignore[return-value]
-    return "cached"
+    ranking: tuple[Status, ...] = ("failed", "skipped", "built", "cached")
+    return min((outcome.status for outcome in outcomes), key=ranking.index)
 
 
 def _evidence(
@@ -202,9 +199,9 @@ def _sum(values: list[float | None]) -> float | None:
     return round(sum(there), 3) if there else None
 
 
-def failure_of(target: Target, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> (
-    EdgecompileError | None
-):
+def failure_of(
+    target: Target, plan: Plan, outcomes: Mapping[str, StepOutcome]
+) -> EdgecompileError | None:
     """Why `target` was not built: the first failed step that it depends on."""
     needed = steps_for(plan, target.name)
     for step in plan.steps:

@@ -52,9 +52,7 @@ class Step:
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the steps whose products this one reads."""
-        return tuple(
-            dict.fromkeys(s.step for s in self.inputs.values() if isinstance(s, Product))
-        )
+        return tuple(dict.fromkeys(s.step for s in self.inputs.values() if isinstance(s, Product)))
 
     def key(self, digests: Mapping[str, str]) -> str:
         """The step's key; `digests` has one entry per input."""

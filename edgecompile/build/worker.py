@@ -20,7 +20,11 @@ from edgecompile.build.cache import Cache, Record
 from edgecompile.build.step import resolve_function
 from edgecompile.errors import ContractError, EdgecompileError, UserError
 
-_DISK_ERRORS = {27: "the file is larger than the system allows", 28: "no space is left", 122: "the disk quota is used up"}
+_DISK_ERRORS = {
+    27: "the file is larger than the system allows",
+    28: "no space is left",
+    122: "the disk quota is used up",
+}
 """errno EFBIG, ENOSPC, EDQUOT on Linux."""
 
 
@@ -88,9 +92,7 @@ def carry_out(job: Job) -> Outcome:
         raise _bug(job, error) from error
     except Exception as error:
         raise _bug(job, error) from error
-    return Outcome(
-        record, _cpu_seconds() - cpu, time.monotonic() - started, _peak_bytes()
-    )
+    return Outcome(record, _cpu_seconds() - cpu, time.monotonic() - started, _peak_bytes())
 
 
 def _bug(job: Job, error: Exception) -> ContractError:

@@ -89,11 +89,18 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(edgecompile.__version__, prog_name="edgecompile")
-@click.option("-v", "--verbose", count=True, envvar="EDGECOMPILE_VERBOSE", show_envvar=True,
-              help="Say more: notes, and the log of the steps.")
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    envvar="EDGECOMPILE_VERBOSE",
+    show_envvar=True,
+    help="Say more: notes, and the log of the steps.",
+)
 @click.option("-q", "--quiet", count=True, help="Say nothing but errors.")
 @click.pass_context
 def cli(ctx: click.Context, verbose: int, quiet: int) -> None:
@@ -117,7 +124,9 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; finished steps are kept and the next build goes on from them", err=True)
+        click.echo(
+            "stopped; finished steps are kept and the next build goes on from them", err=True
+        )
         return 130
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): not an error, and nothing more can be said.

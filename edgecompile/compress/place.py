@@ -10,6 +10,7 @@ import onnx_ir as ir
 from edgecompile.compress.groups import fused_clamp
 from edgecompile.compress.ptq import QuantizedWeight
 from edgecompile.compress.scheme import QuantScheme, params_of_range
+from edgecompile.graph.clamps import clamp_bounds
 from edgecompile.graph.hub import (
     Array,
     add_constant,
@@ -37,9 +38,9 @@ def place_weights(
     `weights` is by node name. Two nodes that share a float weight get a pair each.
     """
     for node in list(model.graph):
-        if node.name not in weights or node.name in float_nodes:
+        quantized = weights.get(node.name or "")
+        if quantized is None or node.name in float_nodes:
             continue
-        quantized = weights[node.name]
         value = node.inputs[WEIGHT_INPUT]
         assert value is not None
         # Named by the node: a weight that two nodes share may have two quantizations.
@@ -189,13 +190,3 @@ def absorb_clamps(model: ir.Model) -> None:
         consumers[0].replace_input_with(0, source)
         model.graph.remove(node, safe=True)
     remove_unused_constants(model.graph)
-
-
-def clamp_bounds(node: ir.Node) -> tuple[float, float]:
-    """Lower and upper bound of a Relu or a Clip with constant bounds."""
-    if node.op_type == "Relu":
-        return 0.0, float("inf")
-    bounds = [constant(value) for value in node.inputs[1:3]] + [None, None]
-    low = float("-inf") if bounds[0] is None else float(bounds[0])
-    high = float("inf") if bounds[1] is None else float(bounds[1])
-    return low, high

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +48,7 @@ def post_training_quantize(hub: ir.Model, samples: Array, scheme: QuantScheme) -
     return _read(quantized)
 
 
-def _run_nncf(
-    proto: onnx.ModelProto, samples: Array, scheme: QuantScheme
-) -> onnx.ModelProto:
+def _run_nncf(proto: onnx.ModelProto, samples: Array, scheme: QuantScheme) -> onnx.ModelProto:
     import nncf
     from nncf.quantization.advanced_parameters import (
         AdvancedQuantizationParameters,
@@ -62,7 +59,10 @@ def _run_nncf(
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
     name = proto.graph.input[0].name
-    to_feed: Callable[[Array], dict[str, Array]] = lambda sample: {name: sample[None]}
+
+    def to_feed(sample: Array) -> dict[str, Array]:
+        return {name: sample[None]}
+
     presets = {
         "affine": nncf.QuantizationPreset.MIXED,
         "symmetric": nncf.QuantizationPreset.PERFORMANCE,
@@ -113,4 +113,3 @@ def _range(scale: Array, zero: Array) -> Range:
     limits = np.iinfo(zero.dtype)
     low, high = ((limit - int(zero)) * float(scale) for limit in (limits.min, limits.max))
     return low, high
-

@@ -82,4 +82,3 @@ def activation_params(
         for name, group in groups.items()
         if group in ranges
     }
-

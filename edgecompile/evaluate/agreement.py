@@ -60,7 +60,9 @@ def compare(
             _count(steps, lsb)
     return OutputAgreement(
         max_abs=_figures(worst),
-        sqnr_db=None if noise_ratio == 0 else round(-10 * float(np.log10(noise_ratio)), 2)
+        sqnr_db=None
+        if noise_ratio == 0
+        else round(-10 * float(np.log10(noise_ratio)), 2)
         if np.isfinite(noise_ratio)
         else -300.0,
         equal=round(equal / elements, 6),

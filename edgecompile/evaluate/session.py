@@ -17,7 +17,6 @@ import numpy as np
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array, save_outputs
 
-
 EXACT_INTEGERS = ("session.x64quantprecision", "1")
 """On x86 without VNNI, ONNX Runtime's default integer kernels add pairs of products in int16 and
 saturate without a word: kws_dscnn falls from .92 to .09. This session option chooses kernels that

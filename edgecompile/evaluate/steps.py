@@ -26,9 +26,7 @@ def measure(
     outputs = load_outputs(inputs["outputs"])
     labels = np.load(inputs["labels"], allow_pickle=False)
     samples = np.load(inputs["samples"], mmap_mode="r")
-    value = score(
-        parameters["metric"], outputs, labels, samples, Path(parameters["recipe_folder"])
-    )
+    value = score(parameters["metric"], outputs, labels, samples, Path(parameters["recipe_folder"]))
     agreement = {}
     for name in ("baseline", "previous", "twin"):
         if name in inputs:

@@ -1,1 +1,1 @@
-"""PyTorch in: load the module and its weights safely, export to ONNX, keep where nodes came from."""
+"""PyTorch in: load module and weights safely, export to ONNX, keep where nodes came from."""

@@ -111,7 +111,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            tensors: dict[str, torch.Tensor] = load_file(path)
+            return tensors
         except SafetensorError as error:
             raise UserError(f"{path.name} is not a whole safetensors file: {error}") from error
     if path.suffix in {".pt", ".pth"}:

@@ -52,7 +52,7 @@ def carry_provenance(source: ir.Model, destination: ir.Model) -> None:
     for node in destination.graph:
         if provenance(node) != Provenance():
             continue
-        origin = by_name.get(node.name) or next(
+        origin = by_name.get(node.name or "") or next(
             (by_output[o.name] for o in node.outputs if o.name in by_output), None
         )
         if origin is None:

@@ -16,9 +16,11 @@ from edgecompile.errors import ContractError
 from edgecompile.graph.hub import Array, constant, is_float, name_of
 
 SAME_SCALE = frozenset(
-    "Reshape Transpose Squeeze Unsqueeze Flatten Slice Split Gather Expand Tile DepthToSpace "
-    "SpaceToDepth MaxPool AveragePool GlobalMaxPool ReduceMax ReduceMin Max Min Pad Concat "
-    "Resize".split()
+    {
+        *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Tile"),
+        *("Slice", "Split", "Gather", "Pad", "Concat", "DepthToSpace", "SpaceToDepth", "Resize"),
+        *("MaxPool", "AveragePool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min"),
+    }
 )
 """Operators whose integer kernels only move or select values (or average them: pools), so that
 inputs and outputs must have equal parameters (tflite's kernels compute wrongly if they differ)."""
@@ -90,7 +92,7 @@ def tensor_params(node: ir.Node) -> TensorParams:
 
 
 def output_scales(model: ir.Model) -> list[float | None]:
-    """For each graph output the scale of the DequantizeLinear that makes it; None if it is float."""
+    """For each graph output the scale of the DequantizeLinear that makes it; None for a float."""
     scales: list[float | None] = []
     for output in model.graph.outputs:
         node = output.producer()
@@ -120,9 +122,7 @@ def require_qdq(model: ir.Model, scheme: str, float_nodes: frozenset[str] = froz
         raise ContractError("the hub breaks its conventions: " + "; ".join(violations))
 
 
-def check_qdq(
-    model: ir.Model, scheme: str, float_nodes: frozenset[str] = frozenset()
-) -> list[str]:
+def check_qdq(model: ir.Model, scheme: str, float_nodes: frozenset[str] = frozenset()) -> list[str]:
     """Every violation of the conventions, as sentences that name the node or tensor."""
     found: list[str] = []
     for value in model.graph.inputs:
@@ -131,9 +131,7 @@ def check_qdq(
             found.append(f"the graph input {value.name} is used without QuantizeLinear")
     for output in model.graph.outputs:
         node = output.producer()
-        if node is None or (
-            node.op_type != "DequantizeLinear" and node.name not in float_nodes
-        ):
+        if node is None or (node.op_type != "DequantizeLinear" and node.name not in float_nodes):
             found.append(f"the graph output {output.name} does not come from DequantizeLinear")
     for node in model.graph:
         if node.op_type in {"QuantizeLinear", "DequantizeLinear"}:

@@ -62,10 +62,8 @@ def _path_in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int,
     path: list[str | int] = []
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
-        if isinstance(data, Mapping) and part in data:
-            path.append(part)
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if in_list or (isinstance(data, Mapping) and part in data):
             path.append(part)
             data = data[part]
         elif last and isinstance(data, Mapping):

@@ -65,8 +65,12 @@ def _stage_row(stage: StageResult, metric: Metric) -> list[str | Text]:
     return [
         escape(name),
         _value(stage.metric, metric),
-        _delta(stage.delta_previous, [v.holds for v in stage.verdicts if v.name != "budgets.total"]),
-        _delta(stage.delta_baseline, [v.holds for v in stage.verdicts if v.name == "budgets.total"]),
+        _delta(
+            stage.delta_previous, [v.holds for v in stage.verdicts if v.name != "budgets.total"]
+        ),
+        _delta(
+            stage.delta_baseline, [v.holds for v in stage.verdicts if v.name == "budgets.total"]
+        ),
         _decibel(agreement),
         f"{agreement['max_abs']:.2g}" if agreement else "",
         _size(stage.size_bytes),

@@ -3,6 +3,7 @@
 A clip is 200 frames x 128 log-mel bins; the network input is every run of 5 frames (196 windows of 640 values).
 Anomaly score of a clip = mean squared reconstruction error over its windows. Metric: AUC over clips.
 """
+
 import numpy as np
 import torch
 from torch import nn
@@ -32,7 +33,7 @@ def prepare(inputs):
     """float (N,200,128) clips -> float32 (N*196, 640) windows, clip after clip."""
     x = np.asarray(inputs, dtype=np.float32)
     n, t, _ = x.shape
-    w = np.stack([x[:, i:t - FRAMES + 1 + i] for i in range(FRAMES)], axis=2)
+    w = np.stack([x[:, i : t - FRAMES + 1 + i] for i in range(FRAMES)], axis=2)
     return torch.from_numpy(np.ascontiguousarray(w.reshape(n * (t - FRAMES + 1), -1)))
 
 

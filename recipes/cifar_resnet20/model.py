@@ -3,6 +3,7 @@
 Input: float32 NCHW, ImageNet-normalised RGB. Output: logits.
 Shortcut "A": take every second pixel and fill the new channels with zeros, half before and half after.
 """
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ class Block(nn.Module):
     def forward(self, x):
         y = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         if self.extra:
-            x = F.pad(x[:, :, ::self.stride, ::self.stride], (0, 0, 0, 0, self.extra, self.extra))
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.extra, self.extra))
         return self.relu(y + x)
 
 
@@ -32,7 +33,11 @@ class CifarResNet(nn.Module):
     def __init__(self, depth=20, classes=10):
         super().__init__()
         n = (depth - 2) // 6
-        self.conv1, self.bn1, self.relu = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+        self.conv1, self.bn1, self.relu = (
+            nn.Conv2d(3, 16, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+        )
         cin = 16
         for i, c in enumerate((16, 32, 64), 1):
             blocks = []

@@ -2,6 +2,7 @@
 
 Input: float32 (N,1,8,8), pixel/16. Output: logits.
 """
+
 import numpy as np
 import torch
 from torch import nn

@@ -2,13 +2,25 @@
 
 Input: float32 (N,1,28,28), (pixel/255 - 0.2860) / 0.3530. Output: logits. Mean-pooled tokens, pre-norm, GELU.
 """
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 INPUT_SHAPE = (1, 28, 28)
-CLASSES = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
+CLASSES = [
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+]
 
 
 class Layer(nn.Module):
@@ -20,7 +32,12 @@ class Layer(nn.Module):
 
     def forward(self, x):
         b, n, d = x.shape
-        q, k, v = self.qkv(self.n1(x)).reshape(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = (
+            self.qkv(self.n1(x))
+            .reshape(b, n, 3, self.heads, d // self.heads)
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0)
+        )
         y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d)
         x = x + self.proj(y)
         return x + self.fc2(self.act(self.fc1(self.n2(x))))

@@ -3,6 +3,7 @@
 Input: float32 NCHW, raw pixel values 0..255 (no scaling). Output: logits (the Keras original ends in softmax).
 Keras 'same' padding at stride 2 pads only the bottom and right edge, so the strided 3x3 convs use an explicit pad.
 """
+
 import numpy as np
 import torch
 from torch import nn

@@ -3,12 +3,26 @@
 Input: float32 (N,1,49,10) = 49 frames x 10 MFCC (30 ms window, 20 ms hop, 16 kHz). Output: logits (Keras original: softmax).
 First conv is 10x4 stride 2 with Keras 'same' padding: 4 rows above, 5 below, 1 column left and right.
 """
+
 import numpy as np
 import torch
 from torch import nn
 
 INPUT_SHAPE = (1, 49, 10)
-CLASSES = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown"]
+CLASSES = [
+    "down",
+    "go",
+    "left",
+    "no",
+    "off",
+    "on",
+    "right",
+    "stop",
+    "up",
+    "yes",
+    "silence",
+    "unknown",
+]
 
 
 class DSBlock(nn.Module):
@@ -27,7 +41,11 @@ class DSCNN(nn.Module):
     def __init__(self, classes=12, c=64):
         super().__init__()
         self.pad = nn.ZeroPad2d((1, 1, 4, 5))
-        self.conv, self.bn, self.relu = nn.Conv2d(1, c, (10, 4), 2), nn.BatchNorm2d(c, eps=1e-3), nn.ReLU()
+        self.conv, self.bn, self.relu = (
+            nn.Conv2d(1, c, (10, 4), 2),
+            nn.BatchNorm2d(c, eps=1e-3),
+            nn.ReLU(),
+        )
         self.blocks = nn.Sequential(*[DSBlock(c) for _ in range(4)])
         self.pool, self.fc = nn.AvgPool2d((24, 5)), nn.Linear(c, classes)
 

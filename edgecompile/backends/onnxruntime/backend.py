@@ -1,4 +1,4 @@
-"""The ONNX Runtime backend: `model.onnx`, optimized once here and not at each start on the device."""
+"""The ONNX Runtime backend: `model.onnx`, optimized once here, not at each start on the device."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ class OnnxRuntimeBackend:
         return Inspection(
             format="onnx",
             size_bytes=artifact.stat().st_size,
-            weight_bytes=sum(len(onnx.numpy_helper.to_array(i).tobytes()) for i in graph.initializer),
+            weight_bytes=sum(
+                len(onnx.numpy_helper.to_array(i).tobytes()) for i in graph.initializer
+            ),
             inputs=tensors(i.name for i in graph.input if i.name not in constants),
             outputs=tensors(o.name for o in graph.output),
             operators=tuple(

@@ -1,0 +1,1 @@
+"""TFLite (LiteRT): the hub's own numbers, written straight into a flatbuffer."""

@@ -1,0 +1,65 @@
+"""Resize: RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgecompile.backends.tflite.emission import Emission
+from edgecompile.backends.tflite.flatbuffer import make_options
+from edgecompile.backends.tflite.layout import CHANNELS_LAST
+from edgecompile.backends.tflite.operators.entry import Operator, rank_of
+
+_MODES = {
+    ("nearest", "asymmetric"): ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", {}),
+    ("linear", "asymmetric"): ("RESIZE_BILINEAR", "ResizeBilinearOptions", {}),
+    ("linear", "half_pixel"): (
+        "RESIZE_BILINEAR",
+        "ResizeBilinearOptions",
+        {"halfPixelCenters": True},
+    ),
+    ("linear", "pytorch_half_pixel"): (
+        "RESIZE_BILINEAR",
+        "ResizeBilinearOptions",
+        {"halfPixelCenters": True},
+    ),
+    ("linear", "align_corners"): (
+        "RESIZE_BILINEAR",
+        "ResizeBilinearOptions",
+        {"alignCorners": True},
+    ),
+}
+"""By ONNX mode and coordinate transformation. pytorch_half_pixel differs from half_pixel only
+for an output of one pixel."""
+
+
+def _mode(node: ir.Node) -> tuple[str, str]:
+    return (
+        node.attributes.get_string("mode", "nearest") or "nearest",
+        node.attributes.get_string("coordinate_transformation_mode", "half_pixel") or "half_pixel",
+    )
+
+
+def _refuse_resize(node: ir.Node) -> str | None:
+    if rank_of(node.inputs[0]) != 4:
+        return "only images (4-D) are resized"
+    mode = _mode(node)
+    if mode not in _MODES:
+        return f"Resize with mode {mode[0]} and coordinates {mode[1]} has no TFLite operator"
+    if mode[0] == "nearest" and node.attributes.get_string("nearest_mode", "") != "floor":
+        return "nearest resizing is written for nearest_mode floor only, as torch exports it"
+    return None
+
+
+def emit_resize(emission: Emission, node: ir.Node) -> None:
+    """The new height and width as a constant; scales are only how ONNX came to them."""
+    name, kind, fields = _MODES[_mode(node)]
+    x = emission.activation(node, 0, CHANNELS_LAST)
+    result, _ = emission.result(node, CHANNELS_LAST)
+    size = emission.writer.integers(result.stored[1:3])
+    version = (3 if "halfPixelCenters" in fields else 2) if x.params is not None else 1
+    if x.params is None and "halfPixelCenters" in fields:
+        version = 3
+    emission.op(name, [x, size], [result], make_options(kind, **fields), version)
+
+
+OPERATORS = {"Resize": Operator(emit_resize, _refuse_resize)}
