@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 import edgecompile
-from edgecompile.errors import ContractError, EdgecompileError
+from edgecompile.cli.options import VERBOSE_VARIABLE, verbosity_options
+from edgecompile.errors import ContractError, EdgecompileError, UserError
 
 _VERBS = {
     "build": ("edgecompile.cli.build:build", "Build a recipe for its targets."),
@@ -32,6 +34,10 @@ class App:
     """What every verb shares: where output goes, and how much of it there is."""
 
     verbosity: int = 0
+
+    def louder(self, by: int) -> App:
+        """The same application, `by` levels more talkative; less when negative."""
+        return replace(self, verbosity=self.verbosity + by)
 
     def data(self, text: str) -> None:
         """Data for programs and pipes: stdout."""
@@ -93,29 +99,34 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(edgecompile.__version__, prog_name="edgecompile")
-@click.option(
-    "-v",
-    "--verbose",
-    count=True,
-    envvar="EDGECOMPILE_VERBOSE",
-    show_envvar=True,
-    help="Say more: notes, and the log of the steps.",
-)
-@click.option("-q", "--quiet", count=True, help="Say nothing but errors.")
-@click.pass_context
-def cli(ctx: click.Context, verbose: int, quiet: int) -> None:
+@verbosity_options
+def cli() -> None:
     """One PyTorch model in, one validated artifact per edge device out.
 
     Exit codes: 0 built, 2 wrong input, 3 a budget was broken, 4 the target cannot run this model,
     5 a toolchain is missing, 6 a toolchain failed.
+
+    Environment: EDGECOMPILE_DATA (pretrained models and data sets), EDGECOMPILE_CACHE (finished
+    steps), EDGECOMPILE_PATH (more folders with recipes/ and targets/), EDGECOMPILE_VERBOSE (as
+    many -v).
     """
-    ctx.obj = App(verbose - quiet)
+
+
+_VERBOSE = re.compile(r"^(-v+|--verbose)$")
+
+
+def _level_in_environment() -> int:
+    written = os.environ.get(VERBOSE_VARIABLE, "0") or "0"
+    if not written.isdecimal():
+        raise UserError(f"{VERBOSE_VARIABLE} is '{written}': it must be a number, as 1 for -v")
+    return int(written)
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line; returns the exit code, prints errors on stderr."""
     try:
-        result = cli.main(arguments, prog_name="edgecompile", standalone_mode=False)
+        app = App(_level_in_environment())
+        result = cli.main(arguments, prog_name="edgecompile", standalone_mode=False, obj=app)
         return result if isinstance(result, int) else 0
     except EdgecompileError as error:
         click.echo(error.render(), err=True)
@@ -135,7 +146,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         import traceback
 
-        if {"-v", "-vv", "--verbose"} & set(arguments):
+        if _level_in_environment() or any(_VERBOSE.match(argument) for argument in arguments):
             traceback.print_exc()
         click.echo(
             f"internal error: {type(error).__name__}: {error}\n"

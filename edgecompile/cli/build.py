@@ -15,6 +15,7 @@ from edgecompile.cli.options import (
     output_option,
     set_option,
     targets_option,
+    verbosity_options,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show the steps and which are cached; run nothing.")
 @no_cache_option
 @set_option
+@verbosity_options
 @click.pass_obj
 def build(
     app: App,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option
+from edgecompile.cli.options import format_option, verbosity_options
 
 
 @click.group()
@@ -15,6 +15,7 @@ def cache() -> None:
 
 @cache.command()
 @format_option
+@verbosity_options
 @click.pass_obj
 def info(app: App, output_format: str) -> None:
     """Where the cache is, and how large."""
@@ -31,12 +32,17 @@ def info(app: App, output_format: str) -> None:
 
 
 @cache.command()
+@format_option
+@verbosity_options
 @click.pass_obj
-def clear(app: App) -> None:
+def clear(app: App, output_format: str) -> None:
     """Remove every finished step. Artifacts that were built stay."""
     from edgecompile.build.cache import Cache, default_cache_root
 
     store = Cache(default_cache_root())
     steps, size = store.size()
     store.clear()
+    if output_format == "json":
+        app.json({"folder": str(store.root), "removed_steps": steps, "removed_bytes": size})
+        return
     app.say(f"removed {steps} steps, {size / 1e6:.1f} MB")

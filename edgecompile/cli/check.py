@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option, set_option, targets_option
+from edgecompile.cli.options import format_option, set_option, targets_option, verbosity_options
 from edgecompile.findings import Finding
 
 
@@ -16,6 +16,7 @@ from edgecompile.findings import Finding
 @targets_option
 @format_option
 @set_option
+@verbosity_options
 @click.pass_obj
 def check(
     app: App,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option
+from edgecompile.cli.options import format_option, verbosity_options
 
 
 @click.command()
 @format_option
+@verbosity_options
 @click.pass_obj
 def doctor(app: App, output_format: str) -> None:
     """Say what is installed and what is missing."""

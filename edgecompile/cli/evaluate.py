@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option, set_option
+from edgecompile.cli.options import format_option, set_option, verbosity_options
 
 
 @click.command("eval")
@@ -16,6 +16,7 @@ from edgecompile.cli.options import format_option, set_option
 @click.option("--target", "-t", "target_name", help="The target whose runtime options are used.")
 @format_option
 @set_option
+@verbosity_options
 @click.pass_obj
 def evaluate(
     app: App,

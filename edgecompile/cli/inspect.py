@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option
+from edgecompile.cli.options import format_option, verbosity_options
 
 if TYPE_CHECKING:
     from edgecompile.backends.protocol import Inspection, TensorFacts
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command("inspect")
 @click.argument("artifact", type=click.Path(exists=True, path_type=Path))
 @format_option
+@verbosity_options
 @click.pass_obj
 def inspect_artifact(app: App, artifact: Path, output_format: str) -> None:
     """Show operators, types, scales and sizes of ARTIFACT (a file or a target's folder)."""

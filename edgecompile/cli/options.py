@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+VERBOSE_VARIABLE = "EDGECOMPILE_VERBOSE"
+
+
+def _louder(ctx: click.Context, param: click.Parameter, times: int) -> None:
+    ctx.obj = ctx.obj.louder(times if param.name == "verbose" else -times)
+
+
+def verbosity_options(command: Command) -> Command:
+    """`-v` and `-q`, which work before the verb and after it, and add up."""
+    command = click.option(
+        "-q",
+        "--quiet",
+        count=True,
+        expose_value=False,
+        callback=_louder,
+        help="Say nothing on stderr but errors.",
+    )(command)
+    return click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_louder,
+        help="Say more: notes, and the log of the steps.",
+    )(command)
+
 
 targets_option = click.option(
     "-t",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option, set_option
+from edgecompile.cli.options import format_option, set_option, verbosity_options
 
 
 @click.group()
@@ -17,6 +17,7 @@ def recipes() -> None:
 
 @recipes.command("list")
 @format_option
+@verbosity_options
 @click.pass_obj
 def list_recipes(app: App, output_format: str) -> None:
     """List every recipe: name and description."""
@@ -35,6 +36,7 @@ def list_recipes(app: App, output_format: str) -> None:
 @click.argument("recipe")
 @format_option
 @set_option
+@verbosity_options
 @click.pass_obj
 def show_recipe(app: App, recipe: str, output_format: str, overrides: tuple[str, ...]) -> None:
     """Show a recipe with every default spelled out."""
@@ -50,6 +52,7 @@ def show_recipe(app: App, recipe: str, output_format: str, overrides: tuple[str,
 
 
 @recipes.command("schema")
+@verbosity_options
 @click.pass_obj
 def show_schema(app: App) -> None:
     """Print the JSON Schema of a recipe, for editors."""
@@ -68,11 +71,17 @@ def show_schema(app: App) -> None:
     show_default=True,
     help="Folder to put the new recipe's folder in.",
 )
+@format_option
+@verbosity_options
 @click.pass_obj
-def new_recipe(app: App, name: str, folder: Path) -> None:
+def new_recipe(app: App, name: str, folder: Path, output_format: str) -> None:
     """Write a recipe that builds as it is, to be filled with your own model."""
     from edgecompile.recipe.scaffold import write_recipe
 
-    for path in write_recipe(name, folder):
+    written = write_recipe(name, folder)
+    if output_format == "json":
+        app.json({"name": name, "files": [str(path) for path in written]})
+        return
+    for path in written:
         app.say(f"wrote {path}")
     app.say(f"next: edgecompile build {folder / name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import format_option
+from edgecompile.cli.options import format_option, verbosity_options
 
 
 @click.group()
@@ -15,6 +15,7 @@ def targets() -> None:
 
 @targets.command("list")
 @format_option
+@verbosity_options
 @click.pass_obj
 def list_targets(app: App, output_format: str) -> None:
     """List every target: name, backend, precisions, title."""
@@ -41,6 +42,7 @@ def list_targets(app: App, output_format: str) -> None:
 @targets.command("show")
 @click.argument("name")
 @format_option
+@verbosity_options
 @click.pass_obj
 def show_target(app: App, name: str, output_format: str) -> None:
     """Show one target with its facts and their sources."""
