@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+WIDEST = 120
+"""Characters of a source line that a message shows."""
+
 
 @dataclass(frozen=True)
 class Location:
@@ -48,16 +51,25 @@ class EdgecompileError(Exception):
         lines = [f"{self.family}: {self.message}"]
         if self.location is not None:
             lines.append(f"  --> {self.location}")
-            if self.location.text is not None and self.location.line is not None:
-                number = str(self.location.line)
-                lines.append(f" {number} | {self.location.text}")
-                if self.location.column is not None:
-                    lines.append(
-                        " " * (len(number) + 1) + " | " + " " * (self.location.column - 1) + "^"
-                    )
+            lines += _excerpt(self.location)
         if self.remedy is not None:
             lines.append(f"help: {self.remedy}")
         return "\n".join(lines)
+
+
+def _excerpt(location: Location) -> list[str]:
+    """The line itself and a caret; of a very long line, the part around the column."""
+    if location.text is None or location.line is None:
+        return []
+    number = str(location.line)
+    column = location.column or 1
+    start = max(0, column - WIDEST // 2) if len(location.text) > WIDEST else 0
+    # A tab in front of the caret would be as wide as the terminal likes.
+    text = location.text[start : start + WIDEST].replace("\t", " ")
+    lines = [f" {number} | {text}"]
+    if location.column is not None:
+        lines.append(" " * (len(number) + 1) + " | " + " " * (column - 1 - start) + "^")
+    return lines
 
 
 def _rebuild(

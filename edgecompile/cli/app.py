@@ -52,6 +52,12 @@ class App:
         if self.verbosity >= 0:
             click.echo(text, err=True)
 
+    def problems(self, errors: Sequence[EdgecompileError]) -> int:
+        """What is wrong beside the data that were given all the same; returns the exit code."""
+        for error in errors:
+            click.echo(error.render(), err=True)
+        return max((error.exit_code for error in errors), default=0)
+
     def columns(self, rows: Sequence[Sequence[str]]) -> None:
         """Rows in aligned columns on stdout (plain, so that `targets list | grep` works)."""
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []

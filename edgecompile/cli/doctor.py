@@ -12,15 +12,23 @@ from edgecompile.cli.options import format_option, verbosity_options
 @format_option
 @verbosity_options
 @click.pass_obj
-def doctor(app: App, output_format: str) -> None:
+def doctor(app: App, output_format: str) -> int:
     """Say what is installed and what is missing."""
     import platform
 
+    from edgecompile.backends.protocol import Probe
     from edgecompile.backends.registry import backend_names, get_backend
     from edgecompile.build.cache import default_cache_root
+    from edgecompile.errors import EdgecompileError
     from edgecompile.recipe.paths import DATA_VARIABLE, data_folder
 
-    probes = {name: get_backend(name).probe() for name in backend_names()}
+    probes: dict[str, Probe] = {}
+    broken: list[EdgecompileError] = []
+    for name in backend_names():
+        try:
+            probes[name] = get_backend(name).probe()
+        except EdgecompileError as error:  # the one that is broken is what a doctor is for
+            broken.append(error)
     data = data_folder()
     if output_format == "json":
         app.json(
@@ -39,7 +47,7 @@ def doctor(app: App, output_format: str) -> None:
                 },
             }
         )
-        return
+        return app.problems(broken)
     rows = [
         ("python", "ok", f"{platform.python_version()} on {platform.machine()}"),
         ("cache", "ok", str(default_cache_root())),
@@ -53,6 +61,7 @@ def doctor(app: App, output_format: str) -> None:
             else (name, "missing", f"to get it: {probe.remedy}")
         )
     app.columns(rows)
+    return app.problems(broken)
 
 
 def _data_row(data: object, variable: str) -> tuple[str, str]:

@@ -19,17 +19,17 @@ def recipes() -> None:
 @format_option
 @verbosity_options
 @click.pass_obj
-def list_recipes(app: App, output_format: str) -> None:
+def list_recipes(app: App, output_format: str) -> int:
     """List every recipe: name and description."""
-    from edgecompile.recipe.document import read_document
-    from edgecompile.recipe.search import find_all
+    from edgecompile.recipe.catalogue import list_entries
 
-    found = [(name, path, read_document(path).data) for name, path in find_all("recipes").items()]
+    entries, problems = list_entries("recipes")
     if output_format == "json":
-        app.json([{"name": name, "file": str(path), **data} for name, path, data in found])
-        return
-    rows = [(name, str(data.get("description", ""))) for name, _, data in found]
-    app.columns([("RECIPE", "DESCRIPTION"), *rows])
+        app.json([{**e.data, "name": e.name, "file": str(e.file)} for e in entries])
+    else:
+        rows = [(entry.name, entry.text("description")) for entry in entries]
+        app.columns([("RECIPE", "DESCRIPTION"), *rows])
+    return app.problems(problems)
 
 
 @recipes.command("show")

@@ -17,26 +17,18 @@ def targets() -> None:
 @format_option
 @verbosity_options
 @click.pass_obj
-def list_targets(app: App, output_format: str) -> None:
+def list_targets(app: App, output_format: str) -> int:
     """List every target: name, backend, precisions, title."""
-    from edgecompile.recipe.document import read_document
-    from edgecompile.recipe.search import find_all
+    from edgecompile.recipe.catalogue import list_entries
 
-    # Read, not validated: a list must be quick, and one wrong file must not hide the others.
-    found = [(name, read_document(path).data) for name, path in find_all("targets").items()]
+    entries, problems = list_entries("targets")
     if output_format == "json":
-        app.json([{"name": name, **data} for name, data in found])
-        return
-    rows = [
-        (
-            name,
-            str(data.get("backend", "?")),
-            ",".join(str(p) for p in data.get("precisions", [])),
-            str(data.get("title", "")),
-        )
-        for name, data in found
-    ]
-    app.columns([("TARGET", "BACKEND", "PRECISIONS", "DEVICE"), *rows])
+        app.json([{**entry.data, "name": entry.name} for entry in entries])
+    else:
+        keys = ("backend", "precisions", "title")
+        rows = [(entry.name, *(entry.text(key) for key in keys)) for entry in entries]
+        app.columns([("TARGET", "BACKEND", "PRECISIONS", "DEVICE"), *rows])
+    return app.problems(problems)
 
 
 @targets.command("show")

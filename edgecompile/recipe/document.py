@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ KeyPath = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 """No recipe or target needs a megabyte: a larger file is a mistake or an attack."""
 
+MAX_DEPTH = 32
+"""Levels of nesting. libyaml's composer recurses in C and overflows the stack on a deep file."""
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""YAML 1.1, section 5.4: what counts as one line for the parser's marks. `str.splitlines` also
+breaks at form feeds and separators, and every later line would be off."""
+_STANDARD_TAG = "tag:yaml.org,2002:"
+_TIMESTAMP = _STANDARD_TAG + "timestamp"
 
 
 @dataclass(frozen=True)
@@ -40,83 +49,127 @@ def read_document(path: Path, shown_as: str | None = None) -> Document:
     """Read one YAML mapping.
 
     Raises:
-        UserError: the file is missing, too large, not UTF-8, not YAML, not a mapping, repeats a
-            key, or uses an alias (aliases can expand a small file into gigabytes).
+        UserError: the file is missing, too large, not UTF-8, not a mapping, or not YAML as
+            `parse_value` takes it.
     """
     file = shown_as or str(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{file} is larger than {MAX_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not UTF-8 text") from error
-    lines = tuple(text.splitlines())
-    try:
-        _refuse_aliases(text, file, lines)
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, file, lines) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{file} is not valid YAML: {error}") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise UserError(f"{file} must hold a mapping of keys to values", location=Location(file, 1))
+    source = _Source(file, text.removeprefix("\ufeff"))
     marks: dict[KeyPath, tuple[int, int]] = {}
-    data = _construct(node, (), marks, file, lines)
-    return Document(file, data, lines, marks)
+    data = source.value(marks)
+    if not isinstance(data, dict):
+        raise UserError(f"{file} must hold a mapping of keys to values", location=Location(file, 1))
+    return Document(file, data, source.lines, marks)
 
 
-def _refuse_aliases(text: str, file: str, lines: tuple[str, ...]) -> None:
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent):
+def parse_value(text: str, shown_as: str) -> Any:
+    """One YAML value, read as in a file: what `--set key=VALUE` means.
+
+    Raises:
+        UserError: it is not YAML, repeats a key, is nested too deeply, uses a tag or an alias
+            (aliases can expand a few bytes into gigabytes).
+    """
+    return _Source(shown_as, text).value({})
+
+
+class _Source:
+    """A text that knows its name and its lines while it is parsed."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file, self.text = file, text
+        self.lines = tuple(_LINE_BREAK.split(text))
+
+    def value(self, marks: dict[KeyPath, tuple[int, int]]) -> Any:
+        """The data, with the place of each key and value added to `marks`."""
+        self._refuse_control_characters()
+        try:
+            self._refuse_what_is_not_data()
+            node = yaml.compose(self.text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
             raise UserError(
-                "YAML aliases (*name) are not allowed",
-                location=_location(event.start_mark, file, lines),
-                remedy="write the value out",
+                f"not valid YAML: {error.problem or error}",
+                location=Location(self.file) if mark is None else self._location(mark),
+            ) from error
+        except yaml.YAMLError as error:
+            raise UserError(f"{self.file} is not valid YAML: {error}") from error
+        return None if node is None else self._construct(node, (), marks)
+
+    def _refuse_control_characters(self) -> None:
+        match = yaml.reader.Reader.NON_PRINTABLE.search(self.text)
+        if match is not None:
+            before = _LINE_BREAK.split(self.text[: match.start()])
+            raise UserError(
+                f"not valid YAML: the character U+{ord(match[0]):04X} is not allowed",
+                location=Location(self.file, len(before), len(before[-1]) + 1),
             )
 
-
-def _location(mark: Any, file: str, lines: tuple[str, ...]) -> Location:
-    text = lines[mark.line] if mark.line < len(lines) else None
-    return Location(file, mark.line + 1, mark.column + 1, text)
-
-
-def _syntax_error(error: yaml.MarkedYAMLError, file: str, lines: tuple[str, ...]) -> UserError:
-    problem = error.problem or str(error)
-    mark = error.problem_mark or error.context_mark
-    where = _location(mark, file, lines) if mark is not None else Location(file)
-    return UserError(f"not valid YAML: {problem}", location=where)
-
-
-def _construct(
-    node: Any, path: KeyPath, marks: dict[KeyPath, tuple[int, int]], file: str, lines: Any
-) -> Any:
-    marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-    if isinstance(node, yaml.MappingNode):
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            if key in result:
+    def _refuse_what_is_not_data(self) -> None:
+        depth = 0
+        for event in yaml.parse(self.text, Loader=_Loader):
+            if isinstance(event, yaml.AliasEvent):
                 raise UserError(
-                    f"the key '{key}' is written twice",
-                    location=_location(key_node.start_mark, file, lines),
+                    "YAML aliases (*name) are not allowed",
+                    location=self._location(event.start_mark),
+                    remedy="write the value out",
                 )
-            here = (*path, key)
-            # The key's own place, not its value's: a misspelt key is what the reader looks for.
-            marks[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            result[key] = _construct(value_node, here, marks, file, lines)
-        return result
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _construct(child, (*path, index), marks, file, lines)
-            for index, child in enumerate(node.value)
-        ]
-    constructor = yaml.constructor.SafeConstructor()
-    try:
-        return constructor.construct_object(node)
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(
-            f"cannot read the value '{node.value}'",
-            location=_location(node.start_mark, file, lines),
-        ) from error
+            tag = getattr(event, "tag", None)
+            if tag is not None:
+                shown = tag.replace(_STANDARD_TAG, "!!")
+                raise UserError(
+                    f"YAML tags ({shown}) are not allowed",
+                    location=self._location(event.start_mark),
+                    remedy="write the plain value",
+                )
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise UserError(
+                    f"nested more than {MAX_DEPTH} levels deep",
+                    location=self._location(event.start_mark),
+                )
+
+    def _location(self, mark: Any) -> Location:
+        text = self.lines[mark.line] if mark.line < len(self.lines) else None
+        return Location(self.file, mark.line + 1, mark.column + 1, text)
+
+    def _construct(self, node: Any, path: KeyPath, marks: dict[KeyPath, tuple[int, int]]) -> Any:
+        marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+        if isinstance(node, yaml.MappingNode):
+            result: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                if not isinstance(key_node, yaml.ScalarNode):
+                    raise UserError(
+                        "a key must be plain text", location=self._location(key_node.start_mark)
+                    )
+                key = str(key_node.value)
+                if key in result:
+                    raise UserError(
+                        f"the key '{key}' is written twice",
+                        location=self._location(key_node.start_mark),
+                    )
+                here = (*path, key)
+                # The key's own place, not its value's: what the reader looks for is the key.
+                marks[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+                result[key] = self._construct(value_node, here, marks)
+            return result
+        if isinstance(node, yaml.SequenceNode):
+            return [
+                self._construct(child, (*path, index), marks)
+                for index, child in enumerate(node.value)
+            ]
+        if node.tag == _TIMESTAMP:  # no recipe holds a date: `description: 2024-05-01` is text
+            return str(node.value)
+        try:
+            return yaml.constructor.SafeConstructor().construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            raise UserError(
+                f"cannot read the value '{node.value}'", location=self._location(node.start_mark)
+            ) from error

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from edgecompile.errors import Location, UserError
-from edgecompile.recipe.document import Document, KeyPath, read_document
+from edgecompile.recipe.document import Document, KeyPath, parse_value, read_document
 from edgecompile.recipe.schema import Recipe
-from edgecompile.recipe.search import find_one
+from edgecompile.recipe.search import find_all, find_one
 from edgecompile.recipe.target import Target
 from edgecompile.recipe.validation import validate
 
@@ -23,10 +21,27 @@ class LoadedRecipe:
 
     recipe: Recipe
     folder: Path
-    document: Document
+    written: Written
 
     def locate(self, *path: str | int) -> Location:
         """Where the value at `path` was written."""
+        return self.written.locate(path)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the keys of a recipe were written: in its file, or in a `--set` on the command line."""
+
+    document: Document
+    overrides: Mapping[KeyPath, str]
+
+    def locate(self, path: KeyPath) -> Location:
+        """The place of `path`, or of what is nearest to it."""
+        for key, override in reversed(list(self.overrides.items())):
+            below = path[: len(key)] == key
+            above = key[: len(path)] == path and path not in self.document.marks
+            if path and (below or above):
+                return Location(f"--set {override}")
         return self.document.locate(path)
 
 
@@ -40,37 +55,27 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedRecip
     """
     path = _recipe_file(name_or_path)
     document = read_document(path, _shown(path))
-    data = dict(document.data)
-    data.setdefault("name", path.resolve().parent.name)
-    overridden: dict[KeyPath, str] = {}
-    for override in overrides:
-        overridden[_apply_override(data, override)] = override
-
-    def locate(where: KeyPath) -> Location:
-        for key, override in overridden.items():
-            shared = min(len(where), len(key))
-            if where[:shared] == key[:shared] and len(where) > 1:
-                return Location(f"--set {override}")
-        return document.locate(where)
-
-    return LoadedRecipe(validate(Recipe, data, locate), path.resolve().parent, document)
+    data = {"name": path.resolve().parent.name, **document.data}
+    written = Written(document, {_apply_override(data, text): text for text in overrides})
+    recipe = validate(Recipe, data, written.locate)
+    return LoadedRecipe(recipe, path.resolve().parent, written)
 
 
 def _recipe_file(name_or_path: str) -> Path:
     path = Path(name_or_path)
-    if path.is_dir():
-        path = path / "recipe.yaml"
-        if not path.is_file():
-            raise UserError(
-                f"there is no recipe.yaml in {name_or_path}",
-                remedy="`edgecompile recipes new NAME` writes one",
-            )
-        return path
     if path.is_file():
         return path
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        raise UserError(f"there is no recipe {name_or_path}")
-    return find_one("recipes", name_or_path)
+    if (path / "recipe.yaml").is_file():
+        return path / "recipe.yaml"
+    is_name = len(path.parts) == 1 and path.suffix not in {".yaml", ".yml"}
+    if is_name and (not path.is_dir() or name_or_path in find_all("recipes")):
+        return find_one("recipes", name_or_path)
+    if path.is_dir():
+        raise UserError(
+            f"there is no recipe.yaml in {name_or_path}",
+            remedy="`edgecompile recipes new NAME` writes one",
+        )
+    raise UserError(f"there is no recipe {name_or_path}")
 
 
 def load_target(name_or_path: str) -> Target:
@@ -80,8 +85,10 @@ def load_target(name_or_path: str) -> Target:
         UserError: not found, not valid, or the file's name and the `name` in it differ.
     """
     path = Path(name_or_path)
-    if not (path.suffix in {".yaml", ".yml"} and path.is_file()):
+    if path.suffix not in {".yaml", ".yml"}:
         path = find_one("targets", name_or_path)
+    elif not path.is_file():
+        raise UserError(f"there is no target file {name_or_path}")
     document = read_document(path, _shown(path))
     data = {"name": path.stem, **document.data}
     target = validate(Target, data, document.locate)
@@ -107,15 +114,36 @@ def _apply_override(data: dict[str, Any], override: str) -> KeyPath:
             f"--set {override} is not of the form key.path=value",
             remedy="for instance --set stages.quantize.precision=fp16",
         )
+    shown = f"--set {override}"
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML") from error
-    path = tuple(key.split("."))
-    node = data
-    for part in path[:-1]:
-        child = node.get(part)
-        node[part] = dict(child) if isinstance(child, dict) else {}
-        node = node[part]
-    node[path[-1]] = value
-    return path
+        value = parse_value(text, shown)
+    except UserError as error:
+        raise UserError(error.message, location=Location(shown), remedy=error.remedy) from error
+    path: list[str | int] = []
+    node: Any = data
+    parts = key.split(".")
+    for index, part in enumerate(parts):
+        here: Any = part
+        if isinstance(node, list):
+            if not (part.isdecimal() and int(part) < len(node)):
+                raise UserError(
+                    f"'{part}' is no entry of {'.'.join(parts[:index])}, "
+                    f"which has {len(node)}; they count from 0",
+                    location=Location(shown),
+                )
+            here = int(part)
+        path.append(here)
+        if index == len(parts) - 1:
+            node[here] = value
+            break
+        child = node[here] if isinstance(node, list) else node.get(here)
+        # A copy: the document stays what the file says.
+        node[here] = (
+            dict(child)
+            if isinstance(child, dict)
+            else list(child)
+            if isinstance(child, list)
+            else {}
+        )
+        node = node[here]
+    return tuple(path)

@@ -38,13 +38,17 @@ def resolve_file(written: str, folder: Path, location: Location | None = None) -
     else:
         root, relative = folder, written
     inside = root.resolve()
-    path = (inside / relative).resolve()
+    try:
+        path = (inside / relative).resolve()
+        is_file = path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, holds a NUL, links in a circle
+        raise UserError(f"'{written}' is not a usable path", location=location) from None
     if not path.is_relative_to(inside):
         raise UserError(
             f"'{written}' leaves the folder {root}",
             location=location,
             remedy=f"copy the file beside the recipe, or put it under ${DATA_VARIABLE}",
         )
-    if not path.is_file():
-        raise UserError(f"there is no file '{written}'", location=location)
+    if not is_file:
+        raise UserError(f"there is no file '{relative}' in {root}", location=location)
     return path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecompile.errors import UserError
-from edgecompile.recipe.schema import NAME
+from edgecompile.recipe.schema import check_name
+from edgecompile.recipe.search import find_all
 
 _RECIPE = """\
 description: what this model does
@@ -67,10 +68,17 @@ def write_recipe(name: str, parent: Path) -> list[Path]:
     """Write `parent/name/{recipe.yaml, model.py}`; returns the files.
 
     Raises:
-        UserError: the name is not usable, or the folder is there already.
+        UserError: the name is not usable or taken, or the folder is there already.
     """
-    if not NAME.match(name):
-        raise UserError(f"'{name}' may hold only letters, digits, '.', '_' and '-'")
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    known = find_all("recipes").get(name)
+    if known is not None and known.parent != (parent / name).resolve():
+        raise UserError(
+            f"a recipe named '{name}' is there already: {known}", remedy="choose another name"
+        )
     folder = parent / name
     try:
         folder.mkdir(parents=True)
@@ -79,6 +87,9 @@ def write_recipe(name: str, parent: Path) -> list[Path]:
     except OSError as error:
         raise UserError(f"cannot make {folder}: {error.strerror}") from error
     files = {folder / "recipe.yaml": _RECIPE, folder / "model.py": _MODEL}
-    for path, text in files.items():
-        path.write_text(text, encoding="utf-8")
+    try:
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     return list(files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from edgecompile.recipe.validation import Strict
 
@@ -13,19 +13,38 @@ Precision = Literal["fp32", "fp16", "dynamic", "int8"]
 BuiltinMetric = Literal["top1", "top5", "auc", "map50", "miou", "mse", "sqnr"]
 DType = Literal["float32"]
 
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REFERENCE = re.compile(r"[^:\n]+:[A-Za-z_]\w*")
 
 
-def _check_name(name: str) -> str:
-    if not NAME.match(name):
-        raise ValueError(f"'{name}' may hold only letters, digits, '.', '_' and '-'")
+def check_name(name: str) -> str:
+    """`name`, if it can be the name of a folder.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"'{name}' may hold only letters, digits, '.', '_' and '-', and starts with one of the "
+            "first two"
+        )
     return name
 
 
 def _check_reference(reference: str) -> str:
-    if not re.match(r"^[^:]+:[A-Za-z_]\w*$", reference):
+    if not _REFERENCE.fullmatch(reference):
         raise ValueError(f"'{reference}' is not of the form model.py:function")
     return reference
+
+
+def _check_data(written: str) -> str:
+    return _check_reference(written) if ":" in written else written
+
+
+def _check_batch(shape: list[int]) -> list[int]:
+    if shape[0] != 1:
+        raise ValueError(f"the first dimension is the batch and must be 1, not {shape[0]}")
+    return shape
 
 
 def _check_metric(metric: str) -> str:
@@ -35,14 +54,17 @@ def _check_metric(metric: str) -> str:
     return _check_reference(metric) if ":" in metric else metric
 
 
-Name = Annotated[str, AfterValidator(_check_name)]
+Name = Annotated[str, AfterValidator(check_name)]
 Reference = Annotated[str, AfterValidator(_check_reference)]
+Data = Annotated[str, AfterValidator(_check_data)]
 
 
 class ModelInput(Strict):
     """The one tensor that the model takes."""
 
-    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2)]
+    shape: Annotated[
+        list[Annotated[int, Field(ge=1)]], Field(min_length=2), AfterValidator(_check_batch)
+    ]
     """Static shape with the batch dimension, which must be 1: [1, 3, 32, 32]."""
     dtype: DType = "float32"
 
@@ -60,8 +82,8 @@ class ModelSpec(Strict):
 class DataSpec(Strict):
     """Calibration and evaluation data: an .npz with `inputs` and `labels`, or a function."""
 
-    calibration: str
-    evaluation: str
+    calibration: Data
+    evaluation: Data
     prepare: Reference | None = None
     """Turns stored inputs into model inputs, float32 (samples, *shape without batch)."""
 
@@ -117,6 +139,18 @@ class Agreement(Strict):
     lower: float | None = 20.0
 
 
+def _kind_of_metric(metric: Any) -> str:
+    return "<mapping>" if isinstance(metric, dict | MetricFunction) else "<name>"
+
+
+AnyMetric = Annotated[
+    Annotated[str, AfterValidator(_check_metric), Tag("<name>")]
+    | Annotated[MetricFunction, Tag("<mapping>")],
+    Discriminator(_kind_of_metric),
+]
+"""Told apart by what was written, so that a wrong key in a mapping is not called a wrong text."""
+
+
 class Recipe(Strict):
     """One model, and what may be done to it."""
 
@@ -124,7 +158,7 @@ class Recipe(Strict):
     description: str = ""
     model: ModelSpec
     data: DataSpec
-    metric: Annotated[str, AfterValidator(_check_metric)] | MetricFunction = "top1"
+    metric: AnyMetric = "top1"
     stages: Stages = Stages()
     budgets: Budgets = Budgets()
     agreement: Agreement = Agreement()

@@ -14,11 +14,35 @@ from edgecompile.errors import Location, UserError
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
+KeyPath = tuple[str | int, ...]
+
+_WORDS = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping of keys to values",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "literal_error": "must be one of {expected}",
+    "model_type": "must be a mapping of keys to values",
+    "string_type": "must be text",
+    "too_short": "must hold at least {min_length}, not {actual_length}",
+}
+"""pydantic's error types in our words, filled with the error's own context."""
+
 
 class Strict(BaseModel):
-    """Base of all schemas: immutable, and an unknown key is an error."""
+    """Base of all schemas: immutable; an unknown key is an error, and so is `true` for a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 class InvalidDocument(UserError):
@@ -35,9 +59,7 @@ class InvalidDocument(UserError):
 
 
 def validate(
-    schema: type[ModelType],
-    data: Mapping[str, Any],
-    locate: Callable[[tuple[str | int, ...]], Location],
+    schema: type[ModelType], data: Mapping[str, Any], locate: Callable[[KeyPath], Location]
 ) -> ModelType:
     """Check `data` against `schema`.
 
@@ -47,17 +69,20 @@ def validate(
     try:
         return schema.model_validate(data)
     except ValidationError as error:
-        problems = []
+        # One problem per place: a union complains once for each of its members.
+        found: dict[KeyPath, Any] = {}
         for item in error.errors(include_url=False):
-            path = _path_in_document(item["loc"], data)
-            message, remedy = _explain(schema, item, path)
-            problems.append(UserError(message, location=locate(path), remedy=remedy))
-        unique = {(p.message, str(p.location)): p for p in problems}
-        ordered = sorted(unique.values(), key=lambda p: (p.location.line or 0) if p.location else 0)
-        raise InvalidDocument(ordered) from None
+            found.setdefault(_path_in_document(item["loc"], data), item)
+        problems = []
+        for path, item in found.items():
+            if not _is_misspelt_elsewhere(path, found):
+                message, remedy = _explain(schema, item, path)
+                problems.append(UserError(message, location=locate(path), remedy=remedy))
+        problems.sort(key=lambda p: (p.location.line or 0) if p.location else 0)
+        raise InvalidDocument(problems) from None
 
 
-def _path_in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
+def _path_in_document(loc: KeyPath, data: Any) -> KeyPath:
     """Drop what pydantic adds for unions (``('metric', 'MetricFunction', 'points')``)."""
     path: list[str | int] = []
     for index, part in enumerate(loc):
@@ -71,27 +96,57 @@ def _path_in_document(loc: tuple[str | int, ...], data: Any) -> tuple[str | int,
     return tuple(path)
 
 
-def _explain(
-    schema: type[BaseModel], item: Any, path: tuple[str | int, ...]
-) -> tuple[str, str | None]:
-    dotted = ".".join(str(part) for part in path)
+def _is_misspelt_elsewhere(path: KeyPath, found: Mapping[KeyPath, Any]) -> bool:
+    """Is `path` missing only because a key beside it is misspelt? Then that says it all."""
+    return found[path]["type"] == "missing" and any(
+        item["type"] == "extra_forbidden"
+        and other[:-1] == path[:-1]
+        and difflib.get_close_matches(str(other[-1]), [str(path[-1])])
+        for other, item in found.items()
+    )
+
+
+def _explain(schema: type[BaseModel], item: Any, path: KeyPath) -> tuple[str, str | None]:
+    dotted = _dotted(path)
     kind = item["type"]
+    context = item.get("ctx", {})
     if kind == "extra_forbidden":
         known = _fields_at(schema, path[:-1])
         close = difflib.get_close_matches(str(path[-1]), known, n=1)
-        remedy = (
-            f"did you mean '{close[0]}'?" if close else f"the keys here are: {', '.join(known)}"
-        )
+        remedy = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
         return f"unknown key '{dotted}'", remedy
     if kind == "missing":
         return f"the key '{dotted}' is missing", None
     if kind == "value_error":
-        return f"{dotted}: {item['ctx']['error']}", None
+        return f"{dotted}: {context['error']}", None
+    if kind in _WORDS:
+        text = _WORDS[kind].format(**context)
+        written = "" if kind == "too_short" else f", not {_written(item['input'])}"
+        return f"{dotted} {text}{written}", None
     text = item["msg"]
-    return f"{dotted}: {text[0].lower()}{text[1:]}, not {item['input']!r}", None
+    return f"{dotted}: {text[0].lower()}{text[1:]}, not {_written(item['input'])}", None
 
 
-def _fields_at(schema: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+def _dotted(path: KeyPath) -> str:
+    """``model.input.shape[2]``."""
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" if index else part
+        for index, part in enumerate(path)
+    )
+
+
+def _written(value: Any) -> str:
+    """A value as the reader wrote it in YAML, or what it is when it is long."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, Mapping)):
+        return "a list" if isinstance(value, list) else "a mapping"
+    return repr(value)
+
+
+def _fields_at(schema: type[BaseModel], path: KeyPath) -> list[str]:
     models: list[type[BaseModel]] = [schema]
     for part in path:
         found: list[type[BaseModel]] = []
