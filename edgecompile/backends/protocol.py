@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    from pydantic import BaseModel
 
     from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import Array
@@ -66,6 +67,8 @@ class Backend(Protocol):
     """What `run` gives: the level of evidence of a number measured on its outputs."""
     main_file: str
     """The file of an artifact that a device loads; others may lie beside it."""
+    options_schema: type[BaseModel]
+    """What a target (or a recipe, for this build) may choose: its `options` are held against it."""
 
     def probe(self) -> Probe:
         """Is the toolchain installed, which versions, and what to type if not."""
@@ -75,8 +78,10 @@ class Backend(Protocol):
         """What will not work on this target, found without lowering anything."""
         ...
 
-    def lower(self, hub: ir.Model, target: Target, precision: str, folder: Path) -> None:
+    def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
         """Write the artifact into the empty `folder`; byte-identical when repeated.
+
+        The hub holds the precision: float, float16 or int8 weights, or QDQ pairs.
 
         Raises:
             TargetCannotRun: an operator that the target lacks.

@@ -30,7 +30,7 @@ def lower(
 
     target = Target.model_validate(parameters["target"])
     backend = get_backend(target.backend)
-    backend.lower(load(inputs["hub"]), target, parameters["precision"], folder)
+    backend.lower(load(inputs["hub"]), target, folder)
     facts = backend.inspect(folder / backend.main_file)
     return {
         "format": facts.format,

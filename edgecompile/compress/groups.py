@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
+from edgecompile.graph.clamps import CLAMPS
 from edgecompile.graph.hub import constant, is_float, name_of
-from edgecompile.graph.qdq import CLAMPS, SAME_SCALE
+from edgecompile.graph.qdq import SAME_SCALE
 
 
 def fused_clamp(value: ir.Value) -> ir.Node | None:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgecompile.compress.groups import fused_clamp
 from edgecompile.compress.ptq import QuantizedWeight
 from edgecompile.compress.scheme import QuantScheme, params_of_range
-from edgecompile.graph.clamps import clamp_bounds
+from edgecompile.graph.clamps import CLAMPS, clamp_bounds
 from edgecompile.graph.hub import (
     Array,
     add_constant,
@@ -21,7 +21,6 @@ from edgecompile.graph.hub import (
 )
 from edgecompile.graph.provenance import copy_provenance
 from edgecompile.graph.qdq import (
-    CLAMPS,
     ELEMENTWISE,
     SAME_SCALE,
     WEIGHT_INPUT,

@@ -6,6 +6,9 @@ import onnx_ir as ir
 
 from edgecompile.graph.hub import constant
 
+CLAMPS = frozenset({"Relu", "Clip"})
+"""Operators that a quantized operator carries as its fused activation."""
+
 
 def clamp_bounds(node: ir.Node) -> tuple[float, float]:
     """Lower and upper bound of a Relu or of a Clip with constant bounds."""

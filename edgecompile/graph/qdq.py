@@ -13,7 +13,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.errors import ContractError
-from edgecompile.graph.hub import Array, constant, is_float, name_of
+from edgecompile.graph.clamps import CLAMPS
+from edgecompile.graph.constants import dequantized_constant
+from edgecompile.graph.hub import constant, is_float
 
 SAME_SCALE = frozenset(
     {
@@ -27,9 +29,6 @@ inputs and outputs must have equal parameters (tflite's kernels compute wrongly 
 
 ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "PRelu"})
 """Operators whose constant operands are quantized per tensor like an activation."""
-
-CLAMPS = frozenset({"Relu", "Clip"})
-"""Operators that a quantized operator carries as its fused activation."""
 
 WEIGHT_INPUT = 1
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -99,16 +98,6 @@ def output_scales(model: ir.Model) -> list[float | None]:
         quantized = node is not None and node.op_type == "DequantizeLinear"
         scales.append(tensor_params(node).scale if quantized and node is not None else None)
     return scales
-
-
-def is_dequantized_constant(value: ir.Value) -> bool:
-    """Is the tensor a constant behind a DequantizeLinear?"""
-    node = value.producer()
-    return (
-        node is not None
-        and node.op_type == "DequantizeLinear"
-        and constant(node.inputs[0]) is not None
-    )
 
 
 def require_qdq(model: ir.Model, scheme: str, float_nodes: frozenset[str] = frozenset()) -> None:
@@ -185,7 +174,7 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
             continue
         producer = value.producer()
         if producer is not None and producer.op_type == "DequantizeLinear":
-            if not is_dequantized_constant(value):
+            if dequantized_constant(value) is None:
                 inputs.append(tensor_params(producer))
             elif node.op_type in WEIGHTED and index == WEIGHT_INPUT:
                 found += _check_weight(node, producer)
@@ -227,38 +216,3 @@ def _quantized_as(value: ir.Value) -> TensorParams | None:
     if len(consumers) == 1 and consumers[0].op_type == "QuantizeLinear":
         return tensor_params(consumers[0])
     return None
-
-
-def dequantized_values(value: ir.Value) -> Array | None:
-    """The real values of a constant behind a DequantizeLinear, float32."""
-    node = value.producer()
-    if node is None or not is_dequantized_constant(value):
-        return None
-    data, scale, zero = (constant(node.inputs[i]) for i in range(3))
-    assert data is not None and scale is not None and zero is not None
-    shape = [1] * data.ndim
-    if scale.ndim == 1:
-        shape[node.attributes.get_int("axis", 1)] = -1
-    real = (data.astype(np.float64) - zero.reshape(shape if zero.ndim else ())) * scale.reshape(
-        shape if scale.ndim else ()
-    )
-    return real.astype(np.float32)
-
-
-__all__ = [
-    "CLAMPS",
-    "ELEMENTWISE",
-    "FIXED_OUTPUT",
-    "SAME_SCALE",
-    "WEIGHTED",
-    "WEIGHT_INPUT",
-    "TensorParams",
-    "check_qdq",
-    "dequantized_values",
-    "is_dequantized_constant",
-    "name_of",
-    "output_scales",
-    "require_qdq",
-    "tensor_params",
-    "weight_axis",
-]

@@ -15,6 +15,7 @@ from edgecompile.backends.protocol import (
 from edgecompile.errors import ToolchainFailed, UserError
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.findings import Finding
+from edgecompile.recipe.validation import Strict
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -23,12 +24,17 @@ if TYPE_CHECKING:
     from edgecompile.recipe.target import Target
 
 
+class OnnxRuntimeOptions(Strict):
+    """The backend `onnxruntime` has no options."""
+
+
 class OnnxRuntimeBackend:
     """ONNX Runtime's CPU execution provider."""
 
     name = "onnxruntime"
     evidence = Evidence.VENDOR_RUNTIME
     main_file = "model.onnx"
+    options_schema = OnnxRuntimeOptions
 
     def probe(self) -> Probe:
         """ONNX Runtime is a core dependency: it is here unless the installation is broken."""
@@ -59,7 +65,7 @@ class OnnxRuntimeBackend:
             ]
         return []
 
-    def lower(self, hub: ir.Model, target: Target, precision: str, folder: Path) -> None:
+    def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
         """Write the graph after ONNX Runtime's fusions that hold on every CPU.
 
         The extended level stops before layout changes that suit only the machine they are made on.

@@ -1,8 +1,8 @@
 """The state of one lowering: which tensor of the file holds which tensor of the hub.
 
-An operator is *integer* when all its activations come from DequantizeLinear and its result goes
-to QuantizeLinear only (through a fused clamp); else it is a *float* operator, with DEQUANTIZE and
-QUANTIZE at its borders. The operators of `operators/` are written once for both.
+An operator is *integer* when all its activations are int8 in the file and its results go to
+QuantizeLinear only (through a clamp); else it is a *float* operator, with DEQUANTIZE and QUANTIZE
+at its borders. The operators of `operators/` are written once for both.
 """
 
 from __future__ import annotations
@@ -22,15 +22,12 @@ from edgecompile.backends.tflite.layout import (
     plain,
     stored_shape,
 )
+from edgecompile.backends.tflite.versions import lowest_version
 from edgecompile.errors import ContractError
-from edgecompile.graph.hub import Array, constant, is_float, name_of, shape_of
-from edgecompile.graph.qdq import (
-    CLAMPS,
-    TensorParams,
-    dequantized_values,
-    is_dequantized_constant,
-    tensor_params,
-)
+from edgecompile.graph.clamps import CLAMPS, clamp_bounds
+from edgecompile.graph.constants import dequantized_constant, is_static, static_value
+from edgecompile.graph.hub import Array, is_float, name_of, shape_of
+from edgecompile.graph.qdq import TensorParams, tensor_params
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Weight:
-    """A constant operand. `scale` is None for float; else one number or one per `axis` slice."""
+    """A constant weight as the hub holds it: int8 with `scale` (one number, or one per slice of
+    `axis`), or float32 or float16 without."""
 
     data: Array
     scale: Array | None = None
@@ -63,12 +61,11 @@ class Weight:
 
 
 class Emission:
-    """One hub on its way into one file."""
+    """One hub on its way into one file. `float_only` names operators without integer kernel."""
 
-    def __init__(self, writer: ModelWriter, weight_dtype: str) -> None:
+    def __init__(self, writer: ModelWriter, float_only: frozenset[str]) -> None:
         self.writer = writer
-        self.weight_dtype = weight_dtype
-        """How float weights are stored: float32, float16, or int8 (dynamic range)."""
+        self.float_only = float_only
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], Tensor] = {}
@@ -80,7 +77,7 @@ class Emission:
         self._tensors[name_of(value)] = tensor
 
     def lookup(self, value: ir.Value) -> Tensor | None:
-        """The tensor of an activation, seen through its DequantizeLinear."""
+        """The tensor of an activation, seen through its DequantizeLinear; None if not written."""
         node = value.producer()
         if node is not None and node.op_type == "DequantizeLinear":
             source = node.inputs[0]
@@ -90,13 +87,16 @@ class Emission:
 
     def is_integer(self, node: ir.Node) -> bool:
         """Does the file compute this operator on integers?"""
+        if node.op_type in self.float_only:
+            return False
         for value in node.inputs:
-            if value is None or constant(value) is not None or not is_float(value):
+            if value is None or not is_float(value) or is_static(value):
                 continue
-            producer = value.producer()
-            if producer is None or producer.op_type != "DequantizeLinear":
+            tensor = self.lookup(value)
+            if tensor is None or tensor.params is None:
                 return False
-        return all(_result_params(output) is not None for output in node.outputs)
+        results = [output for output in node.outputs if output.uses() or output.is_graph_output()]
+        return all(_result_params(output) is not None for output in results)
 
     # Reading operands
 
@@ -111,20 +111,19 @@ class Emission:
         if tensor is None:
             raise ContractError(f"{node.name}: the tensor {value.name} was not emitted")
         if tensor.params is not None and not self.is_integer(node):
-            tensor = self._dequantized(tensor)
+            tensor = self.dequantized(tensor)
         return tensor if order is None else self.in_order(tensor, order)
 
     def operand(self, node: ir.Node, index: int, order: Order, rank: int) -> Tensor:
         """Like `activation`, for an operand that may be a constant and is broadcast to `rank`."""
         value = node.inputs[index]
         assert value is not None
-        if constant(value) is None and not is_dequantized_constant(value):
+        if not is_static(value):
             tensor = self._broadcastable(self.activation(node, index), rank)
             return self.in_order(tensor, order)
         data, params = self.constant_operand(node, index)
         data = data.reshape((1,) * (rank - data.ndim) + data.shape)
-        stored = data.transpose(order)
-        tensor_index = self.constant(name_of(value), stored, params)
+        tensor_index = self.constant(name_of(value), data.transpose(order), params)
         return Tensor(tensor_index, data.shape, order, params)
 
     def _broadcastable(self, tensor: Tensor, rank: int) -> Tensor:
@@ -140,46 +139,50 @@ class Emission:
         """A constant operand's int8 values and parameters; float values for a float operator."""
         value = node.inputs[index]
         assert value is not None
+        stored = dequantized_constant(value)
         pair = value.producer()
-        if pair is not None and is_dequantized_constant(value) and self.is_integer(node):
-            data = constant(pair.inputs[0])
-            assert data is not None
-            return data, tensor_params(pair)
+        if stored is not None and pair is not None and self.is_integer(node):
+            return stored.data, tensor_params(pair)
         return self.real_constant(node, index), None
 
     def real_constant(self, node: ir.Node, index: int) -> Array:
-        """The values of a constant input, dequantized if the hub holds them as integers."""
+        """The values of a constant input: float32 (or float16 where the hub holds it so),
+        dequantized if the hub holds integers."""
         value = node.inputs[index]
         assert value is not None
-        array = constant(value)
+        array = static_value(value)
         if array is None:
-            array = dequantized_values(value)
-        assert array is not None, f"{node.name}: input {index} is no constant"
+            raise ContractError(f"{node.name}: input {index} is no constant")
         return array
 
-    def weight(self, node: ir.Node, index: int) -> Weight:
-        """The constant weight at input `index`: the hub's integers, or floats."""
+    def weight(self, node: ir.Node, index: int, *, hybrid: bool = True) -> Weight:
+        """The constant weight at input `index`: the hub's integers, or floats.
+
+        A float operator on float activations takes integer weights as they are (`hybrid`: the
+        dynamic-range kernels), if it has such a kernel.
+        """
         value = node.inputs[index]
         assert value is not None
-        pair = value.producer()
-        if pair is not None and is_dequantized_constant(value) and self.is_integer(node):
-            data, scale = constant(pair.inputs[0]), constant(pair.inputs[1])
-            assert data is not None and scale is not None
-            axis = pair.attributes.get_int("axis", 1) if scale.ndim == 1 else None
-            return Weight(data, scale, axis)
+        stored = dequantized_constant(value)
+        if stored is not None and (self.is_integer(node) or (hybrid and self._reads_float(node))):
+            return Weight(stored.data, stored.scale, stored.axis)
         return Weight(self.real_constant(node, index))
+
+    def _reads_float(self, node: ir.Node) -> bool:
+        source = node.inputs[0]
+        tensor = None if source is None else self.lookup(source)
+        return tensor is not None and tensor.params is None
 
     # Writing constants
 
     def constant(self, name: str, data: Array, params: TensorParams | None) -> int:
-        """A constant tensor: int8 with `params`, else float in the file's weight type."""
+        """A constant tensor: int8 with `params`, else float as `data` are.
+
+        A float16 constant is widened by a DEQUANTIZE, which runtimes fold.
+        """
         if params is not None:
             return self.writer.tensor(name, data.shape, np.int8, _quantization(params), data)
-        return self.float_constant(name, data)
-
-    def float_constant(self, name: str, data: Array) -> int:
-        """A float constant; as float16 it is widened by a DEQUANTIZE that runtimes fold."""
-        if self.weight_dtype != "float16":
+        if data.dtype != np.float16:
             return self.writer.tensor(name, data.shape, np.float32, data=data)
         narrow = self.writer.tensor(f"{name}.float16", data.shape, np.float16, data=data)
         wide = self.writer.tensor(name, data.shape, np.float32)
@@ -188,34 +191,53 @@ class Emission:
 
     # Writing results
 
-    def result(self, node: ir.Node, order: Order, output: int = 0) -> tuple[Tensor, str]:
-        """The tensor of a node's result and the activation to fuse into the operator.
+    def result(self, node: ir.Node, order: Order, output: int = 0) -> Tensor:
+        """The tensor of a node's result, for an operator that cannot carry a clamp."""
+        tensor = self.draft(node, shape_of(node.outputs[output]), order, output)
+        self.publish(node, tensor, output=output)
+        return tensor
 
-        For an integer operator the result is that of the QuantizeLinear behind it.
-        """
-        value = node.outputs[output]
-        clamp = _clamp_behind(value)
-        activation = "NONE"
-        if clamp is not None and self.is_integer(node):
-            activation = fused_activation(clamp) or "NONE"
-        params = _result_params(value) if self.is_integer(node) else None
-        tensor = self.new(name_of(value), shape_of(value), order, params)
-        self._publish(value, tensor, params)
+    def fusing_result(self, node: ir.Node, order: Order) -> tuple[Tensor, str]:
+        """The tensor of a node's result, and the clamp behind it as a fused activation."""
+        tensor = self.draft(node, shape_of(node.outputs[0]), order)
+        activation = self.activation_behind(node)
+        self.publish(node, tensor, activation)
         return tensor, activation
 
-    def _publish(self, value: ir.Value, tensor: Tensor, params: TensorParams | None) -> None:
-        if params is None:
-            self.define(value, tensor)
-            return
-        clamp = _clamp_behind(value)
-        final = value if clamp is None else clamp.outputs[0]
-        for use in final.uses():
-            self.define(use.node.outputs[0], tensor)
+    def draft(self, node: ir.Node, shape: Sequence[int], order: Order, output: int = 0) -> Tensor:
+        """A new tensor of the type of a node's result, to be published when it has its shape."""
+        value = node.outputs[output]
+        params = _result_params(value) if self.is_integer(node) else None
+        return self.new(name_of(value), shape, order, params)
 
-    def publish(self, node: ir.Node, tensor: Tensor, output: int = 0) -> None:
-        """Say that an existing tensor (a reshaped or moved one) is a node's result."""
-        params = _result_params(node.outputs[output]) if self.is_integer(node) else None
-        self._publish(node.outputs[output], tensor, params)
+    def activation_behind(self, node: ir.Node) -> str:
+        """The schema's name of the activation that a kernel can fuse, or NONE."""
+        clamp = _clamp_behind(node.outputs[0])
+        return (fused_activation(clamp) if clamp is not None else None) or "NONE"
+
+    def publish(
+        self, node: ir.Node, tensor: Tensor, activation: str = "NONE", output: int = 0
+    ) -> None:
+        """Say that `tensor` holds a node's result: behind its clamp, if that was fused."""
+        value = node.outputs[output]
+        if activation != "NONE":
+            clamp = _clamp_behind(value)
+            assert clamp is not None
+            value = clamp.outputs[0]
+        self.define(value, tensor)
+        if tensor.params is None:
+            return
+        for use in value.uses():
+            if use.node.op_type == "QuantizeLinear":
+                if tensor_params(use.node) != tensor.params:
+                    raise ContractError(
+                        f"{node.name} ({node.op_type}) keeps its scale, and the hub changes it"
+                    )
+                self.define(use.node.outputs[0], tensor)
+
+    def is_published(self, node: ir.Node) -> bool:
+        """Is a node's result written already, by the operator that it is fused into?"""
+        return name_of(node.outputs[0]) in self._tensors
 
     def new(
         self, name: str, shape: Sequence[int], order: Order, params: TensorParams | None
@@ -239,11 +261,10 @@ class Emission:
         options: Any = None,
         version: int | None = None,
     ) -> None:
-        """Append an operator in its lowest version for the type of its result."""
+        """Append an operator, by default in the lowest version for the type of its result."""
         indices = [i.index if isinstance(i, Tensor) else i for i in inputs]
         if version is None:
-            integer = outputs[0].params is not None
-            version = (INTEGER_VERSIONS if integer else FLOAT_VERSIONS).get(name, 1)
+            version = lowest_version(name, integer=outputs[0].params is not None)
         self.writer.operator(name, version, indices, [o.index for o in outputs], options)
 
     # Changing how a tensor is stored
@@ -274,49 +295,31 @@ class Emission:
 
     # Crossing between integers and floats
 
-    def _dequantized(self, tensor: Tensor) -> Tensor:
+    def dequantized(self, tensor: Tensor) -> Tensor:
         if tensor.index not in self._floats:
             wide = self.new(f"{tensor.index}.float", tensor.shape, tensor.order, None)
             self.op("DEQUANTIZE", [tensor], [wide], make_options("DequantizeOptions"), version=2)
-            self._floats[tensor.index] = wide
+            self._floats[tensor.index] = replace(wide, flattened=tensor.flattened)
         return self._floats[tensor.index]
+
+    def rescaled(self, tensor: Tensor, params: TensorParams | None) -> Tensor:
+        """An integer tensor with other parameters, by a QUANTIZE unless they are equal."""
+        if params is None or tensor.params in (None, params):
+            return tensor
+        result = self.new(f"{tensor.index}.rescaled", tensor.shape, tensor.order, params)
+        self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=2)
+        return result
 
     def quantize(self, node: ir.Node) -> None:
         """A QuantizeLinear whose tensor is a float in the file."""
-        if name_of(node.outputs[0]) in self._tensors:
+        if self.is_published(node):
             return  # the operator before it wrote its integers already
         source = node.inputs[0]
         assert source is not None
         tensor = self._tensors[name_of(source)]
         result = self.new(name_of(node.outputs[0]), tensor.shape, tensor.order, tensor_params(node))
         self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=1)
-        self.define(node.outputs[0], result)
-
-    def requantize(self, tensor: Tensor, result: Tensor) -> None:
-        """Write `tensor` into `result`, which has other parameters."""
-        self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=2)
-
-    def final(self, value: ir.Value) -> Tensor:
-        """The tensor of a graph output, in the plain order (4-D: channels last)."""
-        tensor = self.lookup(value)
-        assert tensor is not None, f"the graph output {value.name} was not emitted"
-        rank = len(tensor.shape)
-        return self.in_order(tensor, border_order(rank))
-
-
-INTEGER_VERSIONS = {
-    "ADD": 2, "AVERAGE_POOL_2D": 2, "BATCH_MATMUL": 2, "CONCATENATION": 2, "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3, "DEPTH_TO_SPACE": 2, "FULLY_CONNECTED": 4, "GATHER": 2,
-    "LEAKY_RELU": 2, "LOGISTIC": 2, "MAXIMUM": 2, "MAX_POOL_2D": 2, "MEAN": 2, "MINIMUM": 2,
-    "MUL": 2, "PAD": 2, "REDUCE_MAX": 2, "RELU": 2, "RELU6": 2, "RESIZE_BILINEAR": 2,
-    "RESIZE_NEAREST_NEIGHBOR": 2, "SLICE": 2, "SOFTMAX": 2, "SPLIT_V": 2, "STRIDED_SLICE": 2,
-    "SUB": 2, "TANH": 2, "TRANSPOSE": 2, "TRANSPOSE_CONV": 3,
-}  # fmt: skip
-"""The lowest version of each operator that takes int8 (tensorflow/lite/tools/versioning/
-op_version.cc); an operator that is not here is version 1."""
-
-FLOAT_VERSIONS = {"TRANSPOSE_CONV": 3}
-"""TRANSPOSE_CONV takes a bias from version 3 on."""
+        self.define(node.outputs[0], replace(result, flattened=tensor.flattened))
 
 
 def border_order(rank: int) -> Order:
@@ -326,19 +329,18 @@ def border_order(rank: int) -> Order:
 
 def fused_activation(clamp: ir.Node) -> str | None:
     """The name of the activation that TFLite can fuse; None for other bounds."""
-    from edgecompile.graph.clamps import clamp_bounds
-
     names = {(0.0, float("inf")): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
     return names.get(clamp_bounds(clamp))
 
 
 def _clamp_behind(value: ir.Value) -> ir.Node | None:
-    """The Relu or Clip between an operator and QuantizeLinear."""
+    """The Relu or Clip that is the only reader of an operator's result."""
     consumers = [use.node for use in value.uses()]
     producer = value.producer()
     if (
         len(consumers) != 1
         or consumers[0].op_type not in CLAMPS
+        or value.is_graph_output()
         or producer is None
         or producer.op_type == "DequantizeLinear"
     ):
@@ -347,11 +349,9 @@ def _clamp_behind(value: ir.Value) -> ir.Node | None:
 
 
 def _result_params(value: ir.Value) -> TensorParams | None:
-    """The parameters of the one QuantizeLinear that reads a result, through a fusable clamp."""
+    """The parameters of the QuantizeLinear that alone reads a result, through a clamp."""
     clamp = _clamp_behind(value)
     if clamp is not None:
-        if fused_activation(clamp) is None:
-            return None
         value = clamp.outputs[0]
     consumers = [use.node for use in value.uses()]
     if value.is_graph_output() or not consumers:

@@ -146,4 +146,5 @@ def activation_code(name: str) -> int:
     return code
 
 
-SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
+SAME: int = schema.Padding.SAME
+VALID: int = schema.Padding.VALID

@@ -1,14 +1,13 @@
-"""One entry of the table of operators."""
+"""One entry of the table of operators, and how entries read a node."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from edgecompile.backends.tflite.emission import Emission
-from edgecompile.graph.hub import constant
 
 
 def accept(node: ir.Node) -> str | None:
@@ -18,10 +17,14 @@ def accept(node: ir.Node) -> str | None:
 
 @dataclass(frozen=True)
 class Operator:
-    """`emit` writes a node; `refuse` says why a node cannot be written, or None."""
+    """`emit` writes a node; `refuse` says why a node cannot be written, or None.
+
+    `integer`: TFLite has an int8 kernel for it. Without one it becomes a float island.
+    """
 
     emit: Callable[[Emission, ir.Node], None]
     refuse: Callable[[ir.Node], str | None] = accept
+    integer: bool = True
 
 
 def rank_of(value: ir.Value | None) -> int:
@@ -29,15 +32,6 @@ def rank_of(value: ir.Value | None) -> int:
     return 0 if value is None or value.shape is None else len(value.shape)
 
 
-def is_constant(value: ir.Value | None) -> bool:
-    """Is the tensor known before the model runs (behind a DequantizeLinear or not)?"""
-    if value is None:
-        return False
-    if constant(value) is not None:
-        return True
-    node = value.producer()
-    return (
-        node is not None
-        and node.op_type == "DequantizeLinear"
-        and constant(node.inputs[0]) is not None
-    )
+def integers_of(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
+    """An attribute that is a list of integers."""
+    return list(node.attributes.get_ints(name, default))

@@ -8,14 +8,15 @@ import onnx_ir as ir
 from edgecompile.backends.tflite.emission import Emission, Tensor, Weight
 from edgecompile.backends.tflite.flatbuffer import activation_code, make_options
 from edgecompile.backends.tflite.layout import plain
-from edgecompile.backends.tflite.operators.convolution import bias_tensor, weight_tensor
-from edgecompile.backends.tflite.operators.entry import Operator, is_constant, rank_of
-from edgecompile.graph.hub import shape_of
+from edgecompile.backends.tflite.operators.entry import Operator, rank_of
+from edgecompile.backends.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
+from edgecompile.graph.constants import is_static
+from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.qdq import WEIGHT_INPUT
 
 
 def _refuse_gemm(node: ir.Node) -> str | None:
-    if not is_constant(node.inputs[WEIGHT_INPUT]):
+    if not is_static(node.inputs[WEIGHT_INPUT]):
         return "the second matrix of Gemm must be constant"
     if node.attributes.get_int("transA", 0):
         return "a transposed first matrix is not written"
@@ -24,9 +25,9 @@ def _refuse_gemm(node: ir.Node) -> str | None:
 
 
 def _refuse_matmul(node: ir.Node) -> str | None:
-    if is_constant(node.inputs[0]):
+    if is_static(node.inputs[0]):
         return "the first matrix of MatMul must be an activation"
-    if is_constant(node.inputs[1]):
+    if is_static(node.inputs[1]):
         return None if rank_of(node.inputs[1]) == 2 else "a constant matrix must be 2-D"
     ranks = rank_of(node.inputs[0]), rank_of(node.inputs[1])
     return None if ranks[0] == ranks[1] else "matrices of different rank are not written"
@@ -45,7 +46,7 @@ def emit_gemm(emission: Emission, node: ir.Node) -> None:
 
 def emit_matmul(emission: Emission, node: ir.Node) -> None:
     """``x @ W`` as FULLY_CONNECTED, ``x @ y`` as BATCH_MATMUL."""
-    if is_constant(node.inputs[1]):
+    if is_static(node.inputs[1]):
         _fully_connected(emission, node, _transposed(emission.weight(node, WEIGHT_INPUT)), None)
         return
     rank = rank_of(node.inputs[0])
@@ -55,7 +56,7 @@ def emit_matmul(emission: Emission, node: ir.Node) -> None:
     adjoint = y.order == swapped
     y = emission.in_order(y, swapped if adjoint else plain(rank))
     x = emission.activation(node, 0, plain(rank))
-    result, _ = emission.result(node, plain(rank))
+    result = emission.result(node, plain(rank))
     options = make_options("BatchMatMulOptions", adjX=False, adjY=adjoint)
     emission.op("BATCH_MATMUL", [x, y], [result], options)
 
@@ -65,9 +66,7 @@ def _transposed(weight: Weight) -> Weight:
     return Weight(weight.data.T, weight.scale, axis)
 
 
-def _fully_connected(
-    emission: Emission, node: ir.Node, weight: Weight, bias: np.typing.NDArray[np.float32] | None
-) -> None:
+def _fully_connected(emission: Emission, node: ir.Node, weight: Weight, bias: Array | None) -> None:
     """`weight` is (outputs, inputs). Per-channel int8 is version 12: runtimes of 2024 and later."""
     x = emission.activation(node, 0)
     rank = len(x.shape)
@@ -76,11 +75,11 @@ def _fully_connected(
     else:
         x = emission.in_order(x, plain(rank))
     outputs = weight.data.shape[0]
-    real = np.zeros(outputs, np.float32)
+    real: Array = np.zeros(outputs, np.float32)
     if bias is not None:
-        real = np.broadcast_to(bias.reshape(-1), outputs).astype(np.float32)
+        real = np.broadcast_to(bias.reshape(-1), outputs)
     shape = shape_of(node.outputs[0])
-    y, activation = emission.result(node, plain(len(shape)))
+    y, activation = emission.fusing_result(node, plain(len(shape)))
     options = make_options(
         "FullyConnectedOptions",
         fusedActivationFunction=activation_code(activation),
@@ -88,18 +87,19 @@ def _fully_connected(
     )
     w = weight_tensor(emission, f"{node.name}.weight", weight.data, weight, axis=0)
     b = bias_tensor(emission, f"{node.name}.bias", real, x, weight)
-    emission.op("FULLY_CONNECTED", [x, w, b], [y], options, _version(emission, weight, x))
+    emission.op("FULLY_CONNECTED", [x, w, b], [y], options, _version(weight, x))
 
 
-def _version(emission: Emission, weight: Weight, x: Tensor) -> int:
-    keeps = len(x.shape) > 2
-    if weight.scale is None:
-        if emission.weight_dtype == "int8":
-            return 9  # per-channel weights of a float operator
-        return 5 if keeps else 1
-    if weight.scale.ndim and weight.scale.size > 1:
+def _version(weight: Weight, x: Tensor) -> int:
+    per_channel = weight.scale is not None and weight.scale.size > 1
+    kind = kernel_kind(x, weight)
+    if kind == "integer" and per_channel:
         return 12
-    return 5 if keeps else 4
+    if kind == "hybrid" and per_channel:
+        return 9
+    if len(x.shape) > 2:
+        return 5  # keepNumDims
+    return {"integer": 4, "hybrid": 3, "float": 1}[kind]
 
 
 def _columns_as_stored(weight: Weight, shape: tuple[int, int, int]) -> Weight:

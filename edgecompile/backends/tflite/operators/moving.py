@@ -16,7 +16,9 @@ from edgecompile.backends.tflite.layout import (
     stored_axis,
     stored_shape,
 )
-from edgecompile.backends.tflite.operators.entry import Operator, is_constant, rank_of
+from edgecompile.backends.tflite.operators.elementwise import common_order
+from edgecompile.backends.tflite.operators.entry import Operator, rank_of
+from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, constant, shape_of
 from edgecompile.graph.qdq import WEIGHTED
 
@@ -47,7 +49,7 @@ def _feeds_only_products(node: ir.Node) -> bool:
     return bool(consumers) and all(
         reader.op_type in WEIGHTED
         and reader.op_type in {"Gemm", "MatMul"}
-        and is_constant(reader.inputs[1])
+        and is_static(reader.inputs[1])
         and _origin(reader.inputs[0]) is node
         for reader in consumers
     )
@@ -94,15 +96,15 @@ def emit_slice(emission: Emission, node: ir.Node) -> None:
     for start, stop, axis, step in zip(starts, ends, axes, steps, strict=True):
         begin[axis], end[axis], _ = slice(start, stop, step).indices(x.shape[axis])
         stride[axis] = step
-    result, _ = emission.result(node, x.order)
+    result = emission.result(node, x.order)
     stored = [[values[axis] for axis in x.order] for values in (begin, end, stride)]
     integers = emission.writer.integers
     if all(step == 1 for step in stride):
-        inputs = [x, integers(stored[0]), integers(result.stored)]
-        emission.op("SLICE", inputs, [result], make_options("SliceOptions"))
+        begin_size = integers(stored[0]), integers(result.stored)
+        emission.op("SLICE", [x, *begin_size], [result], make_options("SliceOptions"))
     else:
-        inputs = [x, *(integers(values) for values in stored)]
-        emission.op("STRIDED_SLICE", inputs, [result], make_options("StridedSliceOptions"))
+        bounds = [integers(values) for values in stored]
+        emission.op("STRIDED_SLICE", [x, *bounds], [result], make_options("StridedSliceOptions"))
 
 
 def _slice_operands(node: ir.Node, rank: int) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -117,7 +119,7 @@ def _slice_operands(node: ir.Node, rank: int) -> tuple[list[int], list[int], lis
 
 
 def _refuse_slice(node: ir.Node) -> str | None:
-    if not all(is_constant(value) for value in node.inputs[1:] if value is not None):
+    if not all(is_static(value) for value in node.inputs[1:] if value is not None):
         return "starts, ends, axes and steps of Slice must be constant"
     steps = constant(node.inputs[4]) if len(node.inputs) > 4 else None
     if steps is not None and np.any(steps < 0):
@@ -129,7 +131,7 @@ def emit_split(emission: Emission, node: ir.Node) -> None:
     """SPLIT_V along one axis."""
     x = emission.activation(node, 0)
     axis = node.attributes.get_int("axis", 0) % len(x.shape)
-    results = [emission.result(node, x.order, i)[0] for i in range(len(node.outputs))]
+    results = [emission.result(node, x.order, i) for i in range(len(node.outputs))]
     sizes = emission.writer.integers([result.shape[axis] for result in results])
     where = emission.writer.integers(stored_axis(axis, x.order))
     options = make_options("SplitVOptions", numSplits=len(results))
@@ -143,14 +145,14 @@ def emit_gather(emission: Emission, node: ir.Node) -> None:
     x = emission.activation(node, 0)
     axis = node.attributes.get_int("axis", 0) % len(x.shape)
     order: Order = drop_axes(x.order, [axis]) if indices.ndim == 0 else x.order
-    result, _ = emission.result(node, order)
+    result = emission.result(node, order)
     wrapped = np.where(indices < 0, indices + x.shape[axis], indices)
     options = make_options("GatherOptions", axis=stored_axis(axis, x.order), batchDims=0)
     emission.op("GATHER", [x, emission.writer.integers(wrapped)], [result], options)
 
 
 def _refuse_gather(node: ir.Node) -> str | None:
-    if not is_constant(node.inputs[1]) or is_constant(node.inputs[0]):
+    if not is_static(node.inputs[1]) or is_static(node.inputs[0]):
         return "Gather is written for an activation and constant indices"
     return None if rank_of(node.inputs[1]) <= 1 else "indices of more than one dimension"
 
@@ -158,10 +160,9 @@ def _refuse_gather(node: ir.Node) -> str | None:
 def emit_concat(emission: Emission, node: ir.Node) -> None:
     """CONCATENATION in the order of the first activation."""
     rank = len(shape_of(node.outputs[0]))
-    first = next(i for i, value in enumerate(node.inputs) if not is_constant(value))
-    order = emission.activation(node, first).order
+    order = common_order(emission, node, rank)
     parts = [emission.operand(node, index, order, rank) for index in range(len(node.inputs))]
-    result, _ = emission.result(node, order)
+    result = emission.result(node, order)
     axis = stored_axis(node.attributes.get_int("axis", 0), order)
     emission.op("CONCATENATION", parts, [result], make_options("ConcatenationOptions", axis=axis))
 
@@ -170,7 +171,7 @@ def emit_pad(emission: Emission, node: ir.Node) -> None:
     """PAD with zeros: for integers, with the zero point."""
     x = emission.activation(node, 0)
     pads = _pads(node, len(x.shape))
-    result, _ = emission.result(node, x.order)
+    result = emission.result(node, x.order)
     stored = emission.writer.integers([pads[axis] for axis in x.order])
     emission.op("PAD", [x, stored], [result], make_options("PadOptions"))
 
@@ -187,7 +188,7 @@ def _pads(node: ir.Node, rank: int) -> Array:
 
 
 def _refuse_pad(node: ir.Node) -> str | None:
-    if not is_constant(node.inputs[1]):
+    if not is_static(node.inputs[1]):
         return "the pads of Pad must be constant"
     if node.attributes.get_string("mode", "constant") != "constant":
         return "only constant padding is written"
@@ -206,7 +207,7 @@ def emit_expand(emission: Emission, node: ir.Node) -> None:
     if missing:
         order = (*range(missing), *(axis + missing for axis in x.order))
         x = emission.reshape(x, (1,) * missing + x.shape, order)
-    result, _ = emission.result(node, x.order)
+    result = emission.result(node, x.order)
     repeats = [wanted // size for wanted, size in zip(shape, x.shape, strict=True)]
     multiples = emission.writer.integers(stored_shape(repeats, x.order))
     emission.op("TILE", [x, multiples], [result], make_options("TileOptions"))
@@ -215,7 +216,7 @@ def emit_expand(emission: Emission, node: ir.Node) -> None:
 def emit_depth_to_space(emission: Emission, node: ir.Node) -> None:
     """DEPTH_TO_SPACE: TFLite's order of channels is ONNX's DCR."""
     x = emission.activation(node, 0, CHANNELS_LAST)
-    result, _ = emission.result(node, CHANNELS_LAST)
+    result = emission.result(node, CHANNELS_LAST)
     block = node.attributes.get_int("blocksize", 0)
     options = make_options("DepthToSpaceOptions", blockSize=block)
     emission.op("DEPTH_TO_SPACE", [x], [result], options)

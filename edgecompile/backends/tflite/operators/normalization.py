@@ -8,7 +8,8 @@ import onnx_ir as ir
 from edgecompile.backends.tflite.emission import Emission, Tensor
 from edgecompile.backends.tflite.flatbuffer import make_options
 from edgecompile.backends.tflite.layout import plain
-from edgecompile.backends.tflite.operators.entry import Operator, is_constant, rank_of
+from edgecompile.backends.tflite.operators.entry import Operator, rank_of
+from edgecompile.graph.constants import is_static
 
 
 def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:
@@ -38,7 +39,7 @@ def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:
     emission.op("ADD", [variance, offset], [stable], make_options("AddOptions"))
     emission.op("RSQRT", [stable], [inverse])
     emission.op("MUL", [centred, inverse], [scaled], make_options("MulOptions"))
-    result, _ = emission.result(node, plain(rank))
+    result = emission.result(node, plain(rank))
     weight = emission.constant(f"{node.name}.weight", emission.real_constant(node, 1), None)
     if len(node.inputs) < 3 or node.inputs[2] is None:
         emission.op("MUL", [scaled, weight], [result], make_options("MulOptions"))
@@ -53,9 +54,9 @@ def _refuse(node: ir.Node) -> str | None:
     axis = node.attributes.get_int("axis", -1)
     if axis not in {-1, rank_of(node.inputs[0]) - 1}:
         return "LayerNormalization is written over the last axis only"
-    if not all(is_constant(value) for value in node.inputs[1:] if value is not None):
+    if not all(is_static(value) for value in node.inputs[1:] if value is not None):
         return "weight and bias of LayerNormalization must be constant"
     return None
 
 
-OPERATORS = {"LayerNormalization": Operator(emit_layer_normalization, _refuse)}
+OPERATORS = {"LayerNormalization": Operator(emit_layer_normalization, _refuse, integer=False)}

@@ -2,67 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.backends.tflite.emission import Emission, Tensor
-from edgecompile.backends.tflite.flatbuffer import VALID, activation_code, make_options
+from edgecompile.backends.tflite.emission import Emission
+from edgecompile.backends.tflite.flatbuffer import SAME, VALID, activation_code, make_options
 from edgecompile.backends.tflite.layout import CHANNELS_LAST, drop_axes, stored_axis
-from edgecompile.backends.tflite.operators.convolution import (
-    SAME_PADDING,
-    pad_spatially,
-    padding_of,
-)
-from edgecompile.backends.tflite.operators.entry import Operator, is_constant, rank_of
-from edgecompile.graph.hub import constant
-
-
-def _ints(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
-    return list(node.attributes.get_ints(name, default))
-
-
-def _refuse_pool(node: ir.Node) -> str | None:
-    if rank_of(node.inputs[0]) != 4:
-        return "only pools over two dimensions are written"
-    if node.attributes.get_int("ceil_mode", 0):
-        return "ceil_mode is not written: TFLite's pools round down"
-    if any(d != 1 for d in _ints(node, "dilations", [1, 1])):
-        return "TFLite's pools have no dilation"
-    if len(node.outputs) > 1 and node.outputs[1].uses():
-        return "the indices of MaxPool are not written"
-    return None
-
-
-def _refuse_average(node: ir.Node) -> str | None:
-    reason = _refuse_pool(node)
-    if reason is not None:
-        return reason
-    padded = any(_ints(node, "pads", [0, 0, 0, 0]))
-    if padded and not node.attributes.get_int("count_include_pad", 0):
-        pads, kernel = _ints(node, "pads", []), _ints(node, "kernel_shape", [])
-        strides = _ints(node, "strides", [1, 1])
-        shape = node.inputs[0].shape.numpy() if node.inputs[0] and node.inputs[0].shape else ()
-        if padding_of(tuple(shape), kernel, strides, [1, 1], pads) != SAME_PADDING:
-            return "an average that leaves out its padding is only written for SAME padding"
-    return None
+from edgecompile.backends.tflite.operators.entry import Operator, integers_of, rank_of
+from edgecompile.backends.tflite.operators.padding import pad_image, padding_of
+from edgecompile.graph.constants import is_static
+from edgecompile.graph.hub import constant, shape_of
 
 
 def _pool(name: str) -> Callable[[Emission, ir.Node], None]:
+    is_average = name == "AVERAGE_POOL_2D"
+
     def emit(emission: Emission, node: ir.Node) -> None:
         x = emission.activation(node, 0, CHANNELS_LAST)
-        kernel, strides = _ints(node, "kernel_shape", []), _ints(node, "strides", [1, 1])
-        pads = _ints(node, "pads", [0, 0, 0, 0])
-        padding = padding_of(x.shape, kernel, strides, [1, 1], pads)
-        counts_padding = bool(node.attributes.get_int("count_include_pad", 0))
-        if any(pads) and (padding is None or (name == "AVERAGE_POOL_2D" and counts_padding)):
-            x = _padded_for(emission, x, pads, name)
-            padding = VALID
-        result, activation = emission.result(node, CHANNELS_LAST)
+        kernel = integers_of(node, "kernel_shape", [])
+        strides = integers_of(node, "strides", [1, 1])
+        pads = integers_of(node, "pads", [0, 0, 0, 0])
+        padding = padding_of(x.shape[2:], kernel, strides, [1, 1], pads)
+        # TFLite's average leaves SAME padding out of its count, as ONNX does unless told.
+        if padding is None or (any(pads) and is_average and _counts_padding(node)):
+            x, padding = pad_image(emission, x, pads, lowest=not is_average), VALID
+        result, activation = emission.fusing_result(node, CHANNELS_LAST)
         options = make_options(
             "Pool2DOptions",
-            padding=VALID if padding is None else padding,
+            padding=padding,
             strideH=strides[0],
             strideW=strides[1],
             filterHeight=kernel[0],
@@ -74,11 +43,46 @@ def _pool(name: str) -> Callable[[Emission, ir.Node], None]:
     return emit
 
 
-def _padded_for(emission: Emission, x: Tensor, pads: Sequence[int], name: str) -> Tensor:
-    """Padding that the pool does not see: zeros for an average, the least value for a maximum."""
-    if name == "AVERAGE_POOL_2D":
-        return pad_spatially(emission, x, pads)
-    return pad_spatially(emission, x, pads, lowest=True)
+def _counts_padding(node: ir.Node) -> bool:
+    return bool(node.attributes.get_int("count_include_pad", 0))
+
+
+def _refuse_pool(node: ir.Node) -> str | None:
+    if rank_of(node.inputs[0]) != 4:
+        return "only pools over two dimensions are written"
+    if node.attributes.get_int("ceil_mode", 0) and _rounds_up(node):
+        return "ceil_mode is not written: TFLite's pools round down"
+    if any(d != 1 for d in integers_of(node, "dilations", [1, 1])):
+        return "TFLite's pools have no dilation"
+    if len(node.outputs) > 1 and node.outputs[1].uses():
+        return "the indices of MaxPool are not written"
+    return None
+
+
+def _rounds_up(node: ir.Node) -> bool:
+    """Does ceil_mode matter for this input's size?"""
+    source = node.inputs[0]
+    assert source is not None
+    sizes, kernel = shape_of(source)[2:], integers_of(node, "kernel_shape", [])
+    strides, pads = integers_of(node, "strides", [1, 1]), integers_of(node, "pads", [0, 0, 0, 0])
+    return any(
+        (sizes[i] + pads[i] + pads[i + 2] - kernel[i]) % strides[i] for i in range(len(sizes))
+    )
+
+
+def _refuse_average(node: ir.Node) -> str | None:
+    reason = _refuse_pool(node)
+    pads = integers_of(node, "pads", [0, 0, 0, 0])
+    if reason is not None or not any(pads) or _counts_padding(node):
+        return reason
+    source = node.inputs[0]
+    assert source is not None
+    kernel, strides = integers_of(node, "kernel_shape", []), integers_of(node, "strides", [1, 1])
+    if padding_of(shape_of(source)[2:], kernel, strides, [1, 1], pads) != SAME:
+        return (
+            "an average that leaves its padding out of the count is written for SAME padding only"
+        )
+    return None
 
 
 def _reduction(
@@ -88,16 +92,10 @@ def _reduction(
         x = emission.activation(node, 0)
         axes = [axis % len(x.shape) for axis in axes_of(node)]
         keeps = bool(node.attributes.get_int("keepdims", 1))
-        order = x.order if keeps else drop_axes(x.order, axes)
-        result, activation = emission.result(node, order)
-        stored = sorted(stored_axis(axis, x.order) for axis in axes)
+        result = emission.result(node, x.order if keeps else drop_axes(x.order, axes))
+        stored = emission.writer.integers(sorted(stored_axis(axis, x.order) for axis in axes))
         options = make_options("ReducerOptions", keepDims=keeps)
-        target = result
-        if activation != "NONE":
-            target = emission.like(result, f"{node.name}.unclamped", result.shape, order)
-        emission.op(name, [x, emission.writer.integers(stored)], [target], options)
-        if activation != "NONE":
-            emission.op(activation, [target], [result])
+        emission.op(name, [x, stored], [result], options)
 
     return emit
 
@@ -107,8 +105,7 @@ def _reduced_axes(node: ir.Node) -> list[int]:
         axes = constant(node.inputs[1])
         assert axes is not None
         return [int(axis) for axis in np.ravel(axes)]
-    listed = _ints(node, "axes", [])
-    return listed or list(range(rank_of(node.inputs[0])))
+    return integers_of(node, "axes", []) or list(range(rank_of(node.inputs[0])))
 
 
 def _spatial_axes(node: ir.Node) -> list[int]:
@@ -116,7 +113,7 @@ def _spatial_axes(node: ir.Node) -> list[int]:
 
 
 def _refuse_reduction(node: ir.Node) -> str | None:
-    if len(node.inputs) > 1 and not is_constant(node.inputs[1]):
+    if len(node.inputs) > 1 and node.inputs[1] is not None and not is_static(node.inputs[1]):
         return "the axes of a reduction must be constant"
     return None
 
@@ -129,5 +126,6 @@ OPERATORS = {
     "ReduceMean": Operator(_reduction("MEAN", _reduced_axes), _refuse_reduction),
     "ReduceMax": Operator(_reduction("REDUCE_MAX", _reduced_axes), _refuse_reduction),
     "ReduceMin": Operator(_reduction("REDUCE_MIN", _reduced_axes), _refuse_reduction),
-    "ReduceSum": Operator(_reduction("SUM", _reduced_axes), _refuse_reduction),
+    # The reference kernel of int8 SUM is wrong (toolchain notes, measured): float.
+    "ReduceSum": Operator(_reduction("SUM", _reduced_axes), _refuse_reduction, integer=False),
 }

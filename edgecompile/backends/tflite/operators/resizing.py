@@ -54,7 +54,7 @@ def emit_resize(emission: Emission, node: ir.Node) -> None:
     """The new height and width as a constant; scales are only how ONNX came to them."""
     name, kind, fields = _MODES[_mode(node)]
     x = emission.activation(node, 0, CHANNELS_LAST)
-    result, _ = emission.result(node, CHANNELS_LAST)
+    result = emission.result(node, CHANNELS_LAST)
     size = emission.writer.integers(result.stored[1:3])
     version = (3 if "halfPixelCenters" in fields else 2) if x.params is not None else 1
     if x.params is None and "halfPixelCenters" in fields:

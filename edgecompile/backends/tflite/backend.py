@@ -1,0 +1,61 @@
+"""The TFLite backend: `model.tflite`, the hub's own numbers in a flatbuffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecompile.backends.protocol import Inspection, Probe
+from edgecompile.backends.tflite.options import TFLiteOptions
+from edgecompile.evaluate.evidence import Evidence
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edgecompile.evaluate.outputs import Array
+    from edgecompile.findings import Finding
+    from edgecompile.recipe.target import Target
+
+
+class TFLiteBackend:
+    """Our emitter, LiteRT as the runtime."""
+
+    name = "tflite"
+    evidence = Evidence.VENDOR_RUNTIME
+    main_file = "model.tflite"
+    options_schema = TFLiteOptions
+
+    def probe(self) -> Probe:
+        """LiteRT is a core dependency: it is here unless the installation is broken."""
+        import importlib.metadata
+
+        try:
+            return Probe(True, {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")})
+        except importlib.metadata.PackageNotFoundError:
+            return Probe(False, remedy="pip install ai-edge-litert")
+
+    def check(self, hub: ir.Model, target: Target) -> list[Finding]:
+        """Operators that have no form in TFLite."""
+        from edgecompile.backends.tflite.check import check_hub
+
+        return check_hub(hub)
+
+    def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
+        """Write `model.tflite`: every scale, zero point and integer of the hub, unchanged."""
+        from edgecompile.backends.tflite.lower import lower_hub
+
+        options = TFLiteOptions.model_validate(target.options)
+        (folder / self.main_file).write_bytes(lower_hub(hub, options.io))
+
+    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
+        """Execute the saved file with LiteRT and the target's kernels."""
+        from edgecompile.backends.tflite.run import run_tflite
+
+        return run_tflite(artifact, inputs, TFLiteOptions.model_validate(options).kernels)
+
+    def inspect(self, artifact: Path) -> Inspection:
+        """Operators, borders and weights of a .tflite file."""
+        from edgecompile.backends.tflite.read import inspect_tflite
+
+        return inspect_tflite(artifact)
