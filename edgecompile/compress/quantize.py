@@ -17,6 +17,7 @@ from edgecompile.compress.place import (
 from edgecompile.compress.ptq import post_training_quantize
 from edgecompile.compress.ranges import Range, observe_ranges
 from edgecompile.compress.scheme import QuantScheme, params_of_range
+from edgecompile.compress.sums import separate_from_ties
 from edgecompile.graph.hub import Array, name_of
 from edgecompile.graph.provenance import carry_provenance
 from edgecompile.graph.qdq import FIXED_OUTPUT, TensorParams, require_qdq
@@ -61,7 +62,7 @@ def activation_params(
     """Parameters of every activation: `chosen` ranges where there are, else `observed` ones.
 
     Tensors that one operator moves values between share the union of their ranges, and an operator
-    whose kernel fixes its output fixes the whole group.
+    whose kernel fixes its output fixes the whole group. Scales of sums keep away from ties.
     """
     groups = same_params_groups(hub)
     fixed: dict[str, TensorParams] = {}
@@ -77,8 +78,9 @@ def activation_params(
         if group in ranges:
             low, high = min(low, ranges[group][0]), max(high, ranges[group][1])
         ranges[group] = (low, high)
-    return {
+    params = {
         name: fixed.get(group) or params_of_range(*ranges[group], scheme)
         for name, group in groups.items()
         if group in ranges
     }
+    return separate_from_ties(hub, params, groups, fixed.keys())

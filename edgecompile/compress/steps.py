@@ -1,4 +1,4 @@
-"""The compression steps of a build."""
+"""The compression steps of a build: one for each precision but fp32, which needs none."""
 
 from __future__ import annotations
 
@@ -28,3 +28,19 @@ def quantize_hub(
     grid = {"output_scales": output_scales(hub)}
     (folder / "grid.json").write_text(json.dumps(grid), encoding="utf-8")
     return {"operators": len(hub.graph), "calibration_samples": len(chosen)}
+
+
+def narrow_hub(
+    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """The float hub with small weights and float arithmetic (fp16, dynamic) -> hub.onnx."""
+    from edgecompile.compress.narrow import halve_constants, quantize_weights
+    from edgecompile.graph.hub import load, save
+
+    hub = load(inputs["hub"])
+    if parameters["precision"] == "fp16":
+        hub = halve_constants(hub)
+    else:
+        hub = quantize_weights(hub, per_channel=parameters["per_channel"])
+    save(hub, folder / "hub.onnx")
+    return {"operators": len(hub.graph)}

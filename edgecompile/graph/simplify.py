@@ -6,11 +6,12 @@ import onnx_ir as ir
 
 from edgecompile.errors import ToolchainFailed
 from edgecompile.graph.hub import infer_shapes, remove_unused_constants
+from edgecompile.graph.one_pixel_pools import turn_one_pixel_pools_into_means
 from edgecompile.graph.provenance import carry_provenance
 
 
 def simplify(model: ir.Model) -> ir.Model:
-    """Simplify with onnxsim; provenance and static shapes are kept.
+    """Simplify with onnxsim and the exact rewrites of ours; provenance and static shapes are kept.
 
     Raises:
         ToolchainFailed: onnxsim fails, or says that its result is not equivalent.
@@ -28,8 +29,9 @@ def simplify(model: ir.Model) -> ir.Model:
     result.producer_name = model.producer_name
     _remove_identities(result.graph)
     result = infer_shapes(result)
-    remove_unused_constants(result.graph)
     carry_provenance(model, result)
+    turn_one_pixel_pools_into_means(result)
+    remove_unused_constants(result.graph)
     return result
 
 

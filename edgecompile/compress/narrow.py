@@ -1,0 +1,79 @@
+"""Smaller weights, float arithmetic: half precision, and int8 weights for dynamic range."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecompile.compress.place import place_weights
+from edgecompile.compress.ptq import QuantizedWeight
+from edgecompile.graph.hub import Array, add_constant, constant, name_of, remove_unused_constants
+from edgecompile.graph.provenance import copy_provenance
+from edgecompile.graph.qdq import ELEMENTWISE, WEIGHT_INPUT, WEIGHTED, weight_axis
+
+_NARROWED = WEIGHTED | ELEMENTWISE | {"LayerNormalization"}
+_HALF_MAX = float(np.finfo(np.float16).max)
+
+
+def halve_constants(hub: ir.Model) -> ir.Model:
+    """A copy of a float hub whose constants are float16, widened by a Cast where they are read.
+
+    ``W -> Conv`` becomes ``W(float16) -> Cast(float32) -> Conv``. A single number, and a constant
+    beyond the range of float16, stay as they are.
+    """
+    result = ir.from_proto(ir.to_proto(hub))
+    graph = result.graph
+    wide: dict[str, ir.Value] = {}
+    for node in list(graph):
+        if node.op_type not in _NARROWED:
+            continue
+        for index, value in enumerate(node.inputs):
+            array = constant(value)
+            if value is None or array is None or not _fits_half(array):
+                continue
+            name = name_of(value)
+            if name not in wide:
+                narrow = add_constant(graph, f"{name}.half", array.astype(np.float16))
+                cast = ir.node("Cast", [narrow], {"to": int(ir.DataType.FLOAT)})
+                cast.name = f"{name}.widen"
+                wide[name] = cast.outputs[0]
+                wide[name].name, wide[name].type = f"{name}.wide", value.type
+                wide[name].shape = ir.Shape(array.shape)
+                graph.insert_before(node, cast)
+                copy_provenance(node, cast)
+            node.replace_input_with(index, wide[name])
+    remove_unused_constants(graph)
+    return result
+
+
+def _fits_half(array: Array) -> bool:
+    return array.dtype == np.float32 and array.size > 1 and float(np.abs(array).max()) <= _HALF_MAX
+
+
+def quantize_weights(hub: ir.Model, *, per_channel: bool) -> ir.Model:
+    """A copy of a float hub with int8 weights and float activations.
+
+    Symmetric, in [-127, 127], one scale per output channel or per tensor. Runtimes with
+    dynamic-range kernels quantize the activations as they come; others widen the weights.
+    """
+    result = ir.from_proto(ir.to_proto(hub))
+    weights = {}
+    for node in result.graph:
+        axis = weight_axis(node)
+        array = None if axis is None else constant(node.inputs[WEIGHT_INPUT])
+        if array is not None and axis is not None:
+            weights[node.name or ""] = _symmetric(array, axis if per_channel else None)
+    place_weights(result, weights, frozenset())
+    remove_unused_constants(result.graph)
+    return result
+
+
+def _symmetric(weight: Array, axis: int | None) -> QuantizedWeight:
+    others = tuple(i for i in range(weight.ndim) if i != axis) if axis is not None else None
+    largest = np.abs(weight).max(axis=others)
+    scale = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
+    shape = [1] * weight.ndim
+    if axis is not None:
+        shape[axis] = -1
+    steps = np.rint(weight / scale.reshape(shape))
+    return QuantizedWeight(np.clip(steps, -127, 127).astype(np.int8), scale)
