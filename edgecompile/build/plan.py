@@ -11,7 +11,7 @@ from typing import Any
 import edgecompile
 from edgecompile.backends.registry import backend_source, get_backend
 from edgecompile.build.digest import digest_file, digest_json
-from edgecompile.build.fingerprint import Fingerprint, fingerprint
+from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.step import External, Product, Step
 from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.load import LoadedRecipe
@@ -100,7 +100,8 @@ class _PlanBuilder:
         self.steps: dict[str, Step] = {}
         self.measurements: list[Measurement] = []
         self.packages: dict[str, str] = {}
-        self.user_code = self._user_fingerprint()
+        self.user_code: dict[str, Fingerprint] = {}
+        """By the reference that the recipe names it with."""
         self.context = {"recipe_folder": str(self.folder)}
 
     def plan(self) -> Plan:
@@ -108,7 +109,7 @@ class _PlanBuilder:
         return Plan(
             tuple(self.steps.values()),
             tuple(self.measurements),
-            self.user_code,
+            merged(self.user_code.values()),
             dict(sorted(self.packages.items())),
         )
 
@@ -121,7 +122,7 @@ class _PlanBuilder:
             "edgecompile.frontend.steps:run_baseline",
             {**self._weights(), "samples": Product("data[evaluation]", "samples.npy")},
             {"source": self.recipe.model.source},
-            user=True,
+            user=self._code("model", "source"),
         )
         self._measure("pytorch", "pytorch", "run[pytorch]", None)
 
@@ -134,7 +135,7 @@ class _PlanBuilder:
             "edgecompile.frontend.steps:export",
             self._weights(),
             {"source": model.source, "shape": model.input.shape},
-            user=True,
+            user=self._code("model", "source"),
         )
         if measured:
             self._add_hub_run("export", "export", "model.onnx", BASELINE)
@@ -280,13 +281,14 @@ class _PlanBuilder:
         metric = self.recipe.metric
         described = metric if isinstance(metric, str) else metric.model_dump(mode="json")
         custom = not isinstance(metric, str) or ":" in metric
+        where = ("metric",) if isinstance(metric, str) else ("metric", "function")
         self._add(
             f"measure[{name}]",
             stage,
             "edgecompile.evaluate.steps:measure",
             inputs,
             {"metric": described},
-            user=custom,
+            user=self._code(*where) if custom else (),
             target=target,
         )
         self.measurements.append(
@@ -307,18 +309,21 @@ class _PlanBuilder:
             "shape": self.recipe.model.input.shape,
             "prepare": self.recipe.data.prepare,
         }
-        is_function = ":" in written
-        if is_function:
+        user: tuple[Fingerprint, ...] = ()
+        if ":" in written:
             parameters["function"] = written
+            user += self._code("data", split)
         else:
             inputs["archive"] = self._external(written, "data", split)
+        if self.recipe.data.prepare is not None:
+            user += self._code("data", "prepare")
         self._add(
             f"data[{split}]",
             "data",
             "edgecompile.evaluate.dataset:prepare_split",
             inputs,
             parameters,
-            user=is_function or self.recipe.data.prepare is not None,
+            user=user,
         )
 
     def _add(
@@ -331,14 +336,15 @@ class _PlanBuilder:
         *,
         after: tuple[str, ...] = (),
         target: str | None = None,
-        user: bool = False,
+        user: tuple[Fingerprint, ...] = (),
         backend: str | None = None,
     ) -> None:
         own = step_code(function)
         self.packages.update(own.packages)
         code = [own.digest]
-        if user:
-            code.append(self.user_code.digest)
+        for theirs in user:
+            self.packages.update(theirs.packages)
+            code.append(theirs.digest)
         if backend is not None:
             theirs = _code_of(backend_source(backend))
             self.packages.update(theirs.packages)
@@ -359,19 +365,34 @@ class _PlanBuilder:
         path = resolve_file(written, self.folder, self.loaded.locate(*where))
         return External(path, digest_file(path))
 
-    def _user_fingerprint(self) -> Fingerprint:
-        module = self.recipe.model.source.rpartition(":")[0]
-        if module.endswith(".py"):
-            location = self.loaded.locate("model", "source")
-            file = resolve_file(module, self.folder, location)
-        else:
-            found = _find_module(module)
+    def _code(self, *where: str) -> tuple[Fingerprint, ...]:
+        """The fingerprint of the user's module that the recipe names at `where`."""
+        value: Any = self.recipe
+        for key in where:
+            value = getattr(value, key)
+        if value not in self.user_code:
+            module = value.rpartition(":")[0]
+            found = self._module(module, where)
             if found is None:
-                return Fingerprint({}, {})  # the import will fail with a message of its own
-            file = found
-        result = fingerprint(file, (self.folder,))
-        self.packages.update(result.packages)
-        return result
+                return ()  # the import will fail with a message of its own
+            self.user_code[value] = fingerprint(*found)
+        return (self.user_code[value],)
+
+    def _module(self, module: str, where: Sequence[str]) -> tuple[Path, tuple[Root, ...]] | None:
+        """The file of `model.py` or `package.module`, and where its local imports lie."""
+        if not module.endswith(".py"):
+            file = _find_module(module)
+            package = module.partition(".")[0]
+            outer = None if file is None else _outermost(file, module)
+            return None if file is None or outer is None else (file, (Root(outer, package),))
+        file = resolve_file(module, self.folder, self.loaded.locate(*where))
+        return file, tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
+
+
+def _outermost(file: Path, module: str) -> Path | None:
+    """The folder that holds the top-level package of `module`, whose file is `file`."""
+    depth = module.count(".") + (file.name == "__init__.py")
+    return file.parents[depth] if depth < len(file.parents) else None
 
 
 def step_code(function: str) -> Fingerprint:
@@ -382,7 +403,17 @@ def step_code(function: str) -> Fingerprint:
 
 @cache
 def _code_of(file: Path) -> Fingerprint:
-    return fingerprint(file, (_PACKAGE.parent,))
+    return fingerprint(file, (Root(_PACKAGE.parent, _PACKAGE.name), *_plugin_roots(file)))
+
+
+def _plugin_roots(file: Path) -> tuple[Root, ...]:
+    """A backend from another package imports its own modules by that package's name."""
+    if file.is_relative_to(_PACKAGE):
+        return ()
+    outer = file.parent
+    while (outer / "__init__.py").is_file():
+        outer = outer.parent
+    return (Root(outer, file.relative_to(outer).parts[0].removesuffix(".py")),)
 
 
 def _find_module(name: str) -> Path | None:

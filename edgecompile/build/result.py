@@ -36,6 +36,14 @@ class StageResult:
     verdicts: tuple[Verdict, ...] = ()
     cpu_seconds: float | None = None
 
+    def as_json(self, *, costs: bool) -> dict[str, Any]:
+        """Plain data; see `BuildResult.as_json`."""
+        body = asdict(self)
+        body["verdicts"] = list(body["verdicts"])
+        if not costs:
+            del body["cpu_seconds"], body["status"]
+        return body
+
 
 @dataclass(frozen=True)
 class TargetResult:
@@ -66,16 +74,11 @@ class BuildResult:
 
     def as_json(self, *, costs: bool) -> dict[str, Any]:
         """Plain data. Without `costs`, only what the same inputs give again on any day."""
-        stages = [asdict(stage) for stage in self.stages]
-        for stage in stages:
-            stage["verdicts"] = list(stage["verdicts"])
-            if not costs:
-                del stage["cpu_seconds"], stage["status"]
         body = {
             "schema": "edgecompile.build/1",
             "model": self.model,
             "metric": asdict(self.metric),
-            "stages": stages,
+            "stages": [stage.as_json(costs=costs) for stage in self.stages],
             "targets": [asdict(target) for target in self.targets],
             "exit_code": self.exit_code,
         }
