@@ -27,6 +27,7 @@ from edgecompile.build.result import (
     StageResult,
     TargetResult,
     failure_of,
+    losses_by_step,
     stage_results,
     steps_for,
     verdicts_of,
@@ -176,11 +177,17 @@ def judge_with(
         broken = [verdict for verdict in verdicts if not verdict.holds]
         if not broken:
             return None
-        sentences = "; ".join(explain(verdict) for verdict in broken)
+        sentences = [explain(verdict) for verdict in broken]
+        if any(verdict.name == "budgets.total" for verdict in broken):
+            losses = losses_by_step(plan, metric, measurement, results)
+            sentences.append(
+                "the loss arose in: " + ", ".join(f"{step} {loss:g}" for step, loss in losses)
+            )
+        first = broken[0].name
         return BudgetBroken(
-            f"the step {measurement.product} broke its budget: {sentences}",
-            location=loaded.locate(*broken[0].name.split(".")),
-            remedy="raise the budget, or spend more on this step (docs/budgets.md)",
+            f"the step {measurement.product} broke its budget: {'; '.join(sentences)}",
+            location=loaded.locate(*first.split(".")),
+            remedy=f"spend more on this step, or change {first} (docs/budgets.md)",
         )
 
     return judge

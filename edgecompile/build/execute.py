@@ -157,6 +157,8 @@ class _Execution:
         """Steps whose files were read through in this build, or made in it."""
         self.by_name = {step.name: step for step in plan.steps}
         self.users = _targets_that_use(plan)
+        self.ended: set[str] = set()
+        """Targets that will not be built any more."""
 
     def reach(self, step: Step) -> None:
         """Finish one step; all that it needs were reached before."""
@@ -176,6 +178,8 @@ class _Execution:
 
     def _end(self, outcome: StepOutcome) -> None:
         self.outcomes[outcome.step.name] = outcome
+        if outcome.status == "failed":
+            self.ended |= self.users[outcome.step.name]
         self.listener(outcome.step, outcome)
 
     def _is_pointless(self, step: Step) -> bool:
@@ -183,13 +187,7 @@ class _Execution:
             if self.outcomes[name].status in {"failed", "skipped"}:
                 return True
         users = self.users[step.name]
-        return bool(users) and all(self._has_ended(target) for target in users)
-
-    def _has_ended(self, target: str) -> bool:
-        return any(
-            outcome.status == "failed" and outcome.step.target == target
-            for outcome in self.outcomes.values()
-        )
+        return bool(users) and users <= self.ended
 
     def _finish(self, step: Step) -> StepOutcome:
         key = step.key(_input_digests(step, self._records()))

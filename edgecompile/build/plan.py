@@ -60,6 +60,7 @@ def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool
         _require_precision(loaded, target)
     builder = _PlanBuilder(loaded)
     if measured:
+        builder.add_data()
         builder.add_baseline()
     builder.add_hub(measured)
     for target in targets:
@@ -75,6 +76,7 @@ def make_artifact_plan(
 ) -> Plan:
     """Plan the measurement of one artifact file beside the recipe's PyTorch model."""
     builder = _PlanBuilder(loaded)
+    builder.add_split("evaluation")
     builder.add_baseline()
     builder.add_artifact(artifact, backend, options)
     return builder.plan()
@@ -113,9 +115,14 @@ class _PlanBuilder:
             dict(sorted(self.packages.items())),
         )
 
+    def add_data(self) -> None:
+        """All data that the build needs, first: a wrong file is told before anything slow."""
+        self.add_split("evaluation")
+        if self.recipe.stages.quantize.precision == "int8":
+            self.add_split("calibration")
+
     def add_baseline(self) -> None:
-        """The evaluation data, and the PyTorch model measured on them."""
-        self._add_data("evaluation")
+        """The PyTorch model, measured on the evaluation data."""
         self._add(
             "run[pytorch]",
             "pytorch",
@@ -124,7 +131,7 @@ class _PlanBuilder:
             {"source": self.recipe.model.source},
             user=self._code("model", "source"),
         )
-        self._measure("pytorch", "pytorch", "run[pytorch]", None)
+        self._measure("pytorch", BASELINE, "run[pytorch]", None)
 
     def add_hub(self, measured: bool) -> None:
         """Export and simplification, shared by all targets."""
@@ -136,6 +143,7 @@ class _PlanBuilder:
             self._weights(),
             {"source": model.source, "shape": model.input.shape},
             user=self._code("model", "source"),
+            after=(f"measure[{BASELINE}]",) if measured else (),
         )
         if measured:
             self._add_hub_run("export", "export", "model.onnx", BASELINE)
@@ -183,8 +191,6 @@ class _PlanBuilder:
 
     def add_target(self, target: Target) -> None:
         """Quantize for the target's scheme (shared), lower, run and measure."""
-        if "data[calibration]" not in self.steps:
-            self._add_data("calibration")
         precision = self.recipe.stages.quantize.precision
         hub, previous = Product("simplify", "hub.onnx"), "simplify"
         if precision == "int8":
@@ -301,7 +307,8 @@ class _PlanBuilder:
             )
         )
 
-    def _add_data(self, split: str) -> None:
+    def add_split(self, split: str) -> None:
+        """The samples and labels of one split of the data."""
         written: str = getattr(self.recipe.data, split)
         inputs: dict[str, External | Product] = {}
         parameters: dict[str, Any] = {

@@ -109,6 +109,22 @@ def verdicts_of(
     )
 
 
+def losses_by_step(
+    plan: Plan,
+    metric: Metric,
+    measurement: Measurement,
+    results: Mapping[str, Mapping[str, Any]],
+) -> list[tuple[str, float]]:
+    """Points that each step up to `measurement` lost, in the order of the steps."""
+    losses: list[tuple[str, float]] = []
+    last: Measurement | None = measurement
+    while last is not None and last.previous is not None:
+        before, after = (results[name]["metric"] for name in (last.previous, last.measure))
+        losses.append((last.product, round(metric.loss(before, after), 4) + 0.0))
+        last = plan.measurement_of(last.previous)
+    return losses[::-1]
+
+
 def stage_results(
     plan: Plan, recipe: Recipe, metric: Metric, outcomes: Mapping[str, StepOutcome]
 ) -> tuple[StageResult, ...]:

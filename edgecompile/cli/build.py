@@ -68,6 +68,8 @@ def build(
         from edgecompile.report.terminal import print_build
 
         print_build(result, output, verbose=app.verbosity > 0)
+    for error in dict.fromkeys(target.error for target in result.targets if target.error):
+        app.error(error)
     return result.exit_code
 
 
