@@ -25,6 +25,7 @@ from edgecompile.build.plan import Plan, make_plan
 from edgecompile.build.result import (
     BuildResult,
     StageResult,
+    StepResult,
     TargetResult,
     failure_of,
     losses_by_step,
@@ -102,6 +103,7 @@ def _build_once(
             tuple(results),
             max((r.exit_code for r in results), default=0),
             max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
+            tuple(StepResult(n, o.status, o.cpu_seconds) for n, o in outcomes.items()),
         )
         write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
     return result

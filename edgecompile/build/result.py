@@ -62,6 +62,15 @@ class TargetResult:
 
 
 @dataclass(frozen=True)
+class StepResult:
+    """How one step of the plan ended; `cpu_seconds` None: nothing was computed."""
+
+    step: str
+    status: Status
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True)
 class BuildResult:
     """One recipe's build."""
 
@@ -71,6 +80,7 @@ class BuildResult:
     targets: tuple[TargetResult, ...]
     exit_code: int
     peak_bytes: int | None = None
+    steps: tuple[StepResult, ...] = ()
 
     def as_json(self, *, costs: bool) -> dict[str, Any]:
         """Plain data. Without `costs`, only what the same inputs give again on any day."""
@@ -84,6 +94,7 @@ class BuildResult:
         }
         if costs:
             body["peak_bytes"] = self.peak_bytes
+            body["steps"] = [asdict(step) for step in self.steps]
         return body
 
 
