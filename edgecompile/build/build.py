@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,20 @@ from edgecompile.build.package import (
     DamagedCache,
     copy_artifact,
     readable_json,
-    remove_leftovers,
+    remove_whole,
     replacing,
+    sole_writer,
     write_manifest,
     write_whole,
 )
 from edgecompile.build.plan import Plan, make_plan
 from edgecompile.build.result import (
     BuildResult,
+    StageResult,
+    StepResult,
     TargetResult,
     failure_of,
+    losses_by_step,
     stage_results,
     steps_for,
     verdicts_of,
@@ -62,11 +65,12 @@ def build(
         EdgecompileError: the recipe cannot be planned, or the output cannot be written.
     """
     plan = make_plan(loaded, targets)
-    try:
-        return _build_once(loaded, targets, options, listener, plan)
-    except DamagedCache as damage:
-        options.cache.forget(damage.key)
-        return _build_once(loaded, targets, options, listener, plan)
+    for _ in targets:
+        try:
+            return _build_once(loaded, targets, options, listener, plan)
+        except DamagedCache as damage:  # found out while copying: make that artifact again
+            options.cache.forget(damage.key)
+    return _build_once(loaded, targets, options, listener, plan)
 
 
 def _build_once(
@@ -87,42 +91,49 @@ def _build_once(
     )
     stages = stage_results(plan, loaded.recipe, metric, outcomes)
     folder = options.output / loaded.recipe.name
-    results = []
-    for target in targets:
-        error = failure_of(target, plan, outcomes)
-        results.append(_target_result(loaded, target, outcomes, error))
-        destination = folder / target.name
-        remove_leftovers(destination)
-        if error is not None:
-            # What an earlier build left here is not what this recipe says now.
-            shutil.rmtree(destination, ignore_errors=True)
-            continue
-        record = outcomes[f"lower[{target.name}]"].record
-        assert record is not None
-        needed = steps_for(plan, target.name)
-        rows = tuple(row for row in stages if row.measure in needed)
-        with replacing(destination) as staged:
-            copy_artifact(options.cache, record, staged)
-            (staged / "recipe.json").write_bytes(
-                readable_json(loaded.recipe.model_dump(mode="json"))
-            )
-            write_manifest(
-                staged,
-                {
-                    **_facts(loaded, target, plan, outcomes),
-                    "stages": BuildResult("", metric, rows, (), 0).as_json(costs=False)["stages"],
-                },
-            )
-    result = BuildResult(
-        loaded.recipe.name,
-        metric,
-        stages,
-        tuple(results),
-        max((r.exit_code for r in results), default=0),
-        max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
-    )
-    write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
+    with sole_writer(folder):
+        results = [
+            _package(loaded, target, options.cache, folder, plan, outcomes, stages)
+            for target in targets
+        ]
+        result = BuildResult(
+            loaded.recipe.name,
+            metric,
+            stages,
+            tuple(results),
+            max((r.exit_code for r in results), default=0),
+            max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
+            tuple(StepResult(n, o.status, o.cpu_seconds) for n, o in outcomes.items()),
+        )
+        write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
     return result
+
+
+def _package(
+    loaded: LoadedRecipe,
+    target: Target,
+    cache: Cache,
+    folder: Path,
+    plan: Plan,
+    outcomes: Mapping[str, StepOutcome],
+    stages: Sequence[StageResult],
+) -> TargetResult:
+    """Put one target's artifact under its final name, or see that none is there."""
+    error = failure_of(target, plan, outcomes)
+    destination = folder / target.name
+    if error is not None:
+        # What an earlier build left here is not what this recipe says now.
+        remove_whole(destination)
+        return _target_result(loaded, target, outcomes, error)
+    record = outcomes[f"lower[{target.name}]"].record
+    assert record is not None
+    needed = steps_for(plan, target.name)
+    rows = [row.as_json(costs=False) for row in stages if row.measure in needed]
+    with replacing(destination) as staged:
+        copy_artifact(cache, record, staged)
+        (staged / "recipe.json").write_bytes(readable_json(loaded.recipe.model_dump(mode="json")))
+        write_manifest(staged, {**_facts(loaded, target, plan, outcomes), "stages": rows})
+    return _target_result(loaded, target, outcomes, None)
 
 
 def check_targets(
@@ -168,11 +179,17 @@ def judge_with(
         broken = [verdict for verdict in verdicts if not verdict.holds]
         if not broken:
             return None
-        sentences = "; ".join(explain(verdict) for verdict in broken)
+        sentences = [explain(verdict) for verdict in broken]
+        if any(verdict.name == "budgets.total" for verdict in broken):
+            losses = losses_by_step(plan, metric, measurement, results)
+            sentences.append(
+                "the loss arose in: " + ", ".join(f"{step} {loss:g}" for step, loss in losses)
+            )
+        first = broken[0].name
         return BudgetBroken(
-            f"the step {measurement.product} broke its budget: {sentences}",
-            location=loaded.locate(*broken[0].name.split(".")),
-            remedy="raise the budget, or spend more on this step (docs/budgets.md)",
+            f"the step {measurement.product} broke its budget: {'; '.join(sentences)}",
+            location=loaded.locate(*first.split(".")),
+            remedy=f"spend more on this step, or change {first} (docs/budgets.md)",
         )
 
     return judge

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,10 @@ class Cache:
     def size(self) -> tuple[int, int]:
         """Number of finished steps, and bytes of everything under the root."""
         steps = sum(1 for _ in (self.root / "steps").glob("*/*/record.json"))
-        total = sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        total = 0
+        for path in self.root.rglob("*"):
+            with suppress(FileNotFoundError):  # another build has just moved it
+                total += path.stat().st_size if path.is_file() else 0
         return steps, total
 
     def clear(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -18,6 +20,7 @@ from edgecompile.build.plan import Plan
 from edgecompile.build.step import External, Step
 from edgecompile.build.worker import Job, Outcome, carry_out, start_worker
 from edgecompile.errors import EdgecompileError, ToolchainFailed
+from edgecompile.recipe.blame import crash_place
 
 Status = Literal["built", "cached", "failed", "skipped"]
 
@@ -58,22 +61,29 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
             self._pool = ProcessPoolExecutor(
                 1, get_context("spawn"), initializer=start_worker, initargs=(str(self.log),)
             )
+        said_before = len(self._said())
+        waiting = self._pool.submit(carry_out, job)
+        processes = list((self._pool._processes or {}).values())
         try:
-            return self._pool.submit(carry_out, job).result()
+            return waiting.result()
         except BrokenProcessPool as error:
             self._pool = None
+            said = self._said()[said_before:]
+            words, _, dump = said.partition(_CRASH)
+            last = words.strip().splitlines()[-1:] or ["nothing"]
             raise ToolchainFailed(
-                f"the process that ran the step {job.name} died; it said: {self.last_words()}",
+                f"the process that ran the step {job.name} died{_how(processes)}; "
+                f"it said: {last[0]}",
+                location=crash_place(dump, Path(job.parameters.get("recipe_folder", "."))),
                 remedy="if memory ran out, close other programs; run again with -v to see its log",
             ) from error
 
-    def last_words(self) -> str:
-        """The last line that the workers printed."""
+    def _said(self) -> str:
+        """All that the workers printed."""
         try:
-            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            return self.log.read_text(encoding="utf-8", errors="replace")
         except OSError:
-            lines = []
-        return lines[-1] if lines else "nothing"
+            return ""
 
     def __exit__(
         self,
@@ -87,6 +97,20 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+_CRASH = "Fatal Python error: "
+"""With these words begins what faulthandler writes."""
+
+
+def _how(processes: Sequence[BaseProcess]) -> str:
+    """`` (SIGSEGV)`` or `` (exit status 7)`` of the process that died first."""
+    for process in processes:
+        process.join(timeout=5)
+        code = process.exitcode
+        if code is not None:
+            return f" ({signal.Signals(-code).name})" if code < 0 else f" (exit status {code})"
+    return ""
 
 
 def execute(
@@ -103,9 +127,11 @@ def execute(
     A failed step ends the steps that need it, and shared steps that only ended targets would use;
     the other targets go on.
     """
-    if log is None:
-        log = Path(tempfile.mkdtemp(prefix="edgecompile-")) / "worker.log"
-    with WorkerPool(log) as pool:
+    with ExitStack() as stack:
+        if log is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgecompile-"))
+            log = Path(folder) / "worker.log"
+        pool = stack.enter_context(WorkerPool(log))
         run = _Execution(plan, cache, judge, listener, pool, use_cache)
         for step in plan.steps:
             run.reach(step)
@@ -127,8 +153,12 @@ class _Execution:
         self.cache, self.judge, self.listener = cache, judge, listener
         self.pool, self.use_cache = pool, use_cache
         self.outcomes: dict[str, StepOutcome] = {}
+        self.intact: set[str] = set()
+        """Steps whose files were read through in this build, or made in it."""
         self.by_name = {step.name: step for step in plan.steps}
         self.users = _targets_that_use(plan)
+        self.ended: set[str] = set()
+        """Targets that will not be built any more."""
 
     def reach(self, step: Step) -> None:
         """Finish one step; all that it needs were reached before."""
@@ -148,6 +178,8 @@ class _Execution:
 
     def _end(self, outcome: StepOutcome) -> None:
         self.outcomes[outcome.step.name] = outcome
+        if outcome.status == "failed":
+            self.ended |= self.users[outcome.step.name]
         self.listener(outcome.step, outcome)
 
     def _is_pointless(self, step: Step) -> bool:
@@ -155,13 +187,7 @@ class _Execution:
             if self.outcomes[name].status in {"failed", "skipped"}:
                 return True
         users = self.users[step.name]
-        return bool(users) and all(self._has_ended(target) for target in users)
-
-    def _has_ended(self, target: str) -> bool:
-        return any(
-            outcome.status == "failed" and outcome.step.target == target
-            for outcome in self.outcomes.values()
-        )
+        return bool(users) and users <= self.ended
 
     def _finish(self, step: Step) -> StepOutcome:
         key = step.key(_input_digests(step, self._records()))
@@ -170,7 +196,9 @@ class _Execution:
             return StepOutcome(step, "cached", record)
         for name in step.needs:
             self._mend(name)
+        key = step.key(_input_digests(step, self._records()))  # what was mended may differ
         result = self.pool.run(self._job(step, key))
+        self.intact.add(step.name)
         return StepOutcome(
             step,
             "cached" if result.cpu_seconds is None else "built",
@@ -182,7 +210,10 @@ class _Execution:
     def _mend(self, name: str) -> None:
         """Rebuild a needed step whose cached bytes are damaged; they are read only now."""
         outcome = self.outcomes[name]
-        if outcome.record is None or self.cache.is_intact(outcome.record):
+        if outcome.record is None or name in self.intact:
+            return
+        if self.cache.is_intact(outcome.record):
+            self.intact.add(name)
             return
         self.cache.forget(outcome.record.key)
         self.outcomes[name] = self._finish(outcome.step)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,16 @@ class Fingerprint:
         return digest_json({"sources": self.sources, "packages": self.packages})
 
 
-def fingerprint(module: Path, roots: tuple[Path, ...]) -> Fingerprint:
+@dataclass(frozen=True)
+class Root:
+    """A folder that local imports start from. With `package`, only those of that package: beside
+    an installed package lie all the others, which are known by their version."""
+
+    folder: Path
+    package: str | None = None
+
+
+def fingerprint(module: Path, roots: tuple[Root, ...]) -> Fingerprint:
     """Fingerprint the module in file `module`; imports are local when found under `roots`."""
     sources: dict[str, str] = {}
     packages: dict[str, str] = {}
@@ -50,15 +59,28 @@ def fingerprint(module: Path, roots: tuple[Path, ...]) -> Fingerprint:
             continue
         seen.add(file)
         tree_digest, imports = _read_source(file)
-        sources[_relative_name(file, roots)] = tree_digest
-        for name in imports:
-            local = _resolve(name, file, roots)
+        name = _relative_name(file, roots)
+        while name in sources:  # two roots, a file of the same name in each
+            name += "'"
+        sources[name] = tree_digest
+        for imported in imports:
+            local = _resolve(imported, file, roots)
             if local:
                 waiting += local
             else:
-                version = _package_version(name.lstrip(".").partition(".")[0])
+                version = _package_version(imported.lstrip(".").partition(".")[0])
                 if version is not None:
                     packages[version[0]] = version[1]
+    return Fingerprint(dict(sorted(sources.items())), dict(sorted(packages.items())))
+
+
+def merged(fingerprints: Iterable[Fingerprint]) -> Fingerprint:
+    """One fingerprint of several modules."""
+    sources: dict[str, str] = {}
+    packages: dict[str, str] = {}
+    for one in fingerprints:
+        sources |= one.sources
+        packages |= one.packages
     return Fingerprint(dict(sorted(sources.items())), dict(sorted(packages.items())))
 
 
@@ -84,22 +106,19 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{base}{separator}{alias.name}" for alias in node.names)
 
 
-def _resolve(name: str, importer: Path, roots: tuple[Path, ...]) -> list[Path]:
+def _resolve(name: str, importer: Path, roots: tuple[Root, ...]) -> list[Path]:
     """The local files that `import name` reads: the module and the packages around it."""
+    parts = [part for part in name.lstrip(".").split(".") if part]
     if name.startswith("."):
-        level = len(name) - len(name.lstrip("."))
-        folder = importer.parent
-        for _ in range(level - 1):
-            folder = folder.parent
-        starts, parts = [folder], [part for part in name[level:].split(".") if part]
+        starts = [importer.parents[len(name) - len(name.lstrip(".")) - 1]]
     else:
-        starts, parts = [importer.parent, *roots], name.split(".")
+        starts = [root.folder for root in roots if root.package in (None, parts[0])]
     for start in starts:
         files = []
         place = start
         for part in parts:
             place = place / part
-            for candidate in (place / "__init__.py", place.with_suffix(".py")):
+            for candidate in (place / "__init__.py", place.with_name(f"{place.name}.py")):
                 if candidate.is_file():
                     files.append(candidate.resolve())
         if files:
@@ -107,10 +126,11 @@ def _resolve(name: str, importer: Path, roots: tuple[Path, ...]) -> list[Path]:
     return []
 
 
-def _relative_name(file: Path, roots: tuple[Path, ...]) -> str:
+def _relative_name(file: Path, roots: tuple[Root, ...]) -> str:
     for root in roots:
-        if file.is_relative_to(root.resolve()):
-            return file.relative_to(root.resolve()).as_posix()
+        folder = root.folder.resolve()
+        if file.is_relative_to(folder):
+            return file.relative_to(folder).as_posix()
     return file.name
 
 

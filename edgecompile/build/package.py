@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from edgecompile.build.cache import Cache, Record
-from edgecompile.build.digest import digest_bytes, digest_file
+from edgecompile.build.digest import digest_file
+from edgecompile.build.disk import disk_error
 from edgecompile.errors import UserError
+
+_STAGED = ".unfinished-"
+"""Prefix of what is being written; no model and no target can be named so."""
 
 
 class DamagedCache(Exception):
@@ -24,36 +30,69 @@ class DamagedCache(Exception):
 
 
 @contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Make `folder` if needed, and keep other builds from writing into it meanwhile.
+
+    The lock is on the folder itself, so that it leaves no file behind; the system releases that of
+    a killed process. What a killed build left half-written is removed first.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _cannot_write(error, folder) from error
+    try:
+        with suppress(OSError):  # a network file system may have no locks: renames stay atomic
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        for remains in folder.glob(f"{_STAGED}*"):
+            shutil.rmtree(remains, ignore_errors=True)
+            remains.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A new folder that takes the place of `folder` when the block succeeds.
 
-    The old folder stays until the new one is complete. A crash leaves at most a hidden
-    `.NAME.*` folder beside it, which the next build removes.
+    To be used under `sole_writer(folder.parent)`. The old folder stays until the new one is
+    complete; a crash leaves at most a hidden folder beside it.
     """
-    parent = folder.parent
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+        staged = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder.parent))
     except OSError as error:
-        raise UserError(f"cannot write to {parent}: {error.strerror}") from error
+        raise _cannot_write(error, folder.parent) from error
     try:
         staged.chmod(0o755)  # mkdtemp makes it private; an artifact is not
         yield staged
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
-        if folder.exists():
-            folder.rename(old / "old")
+        remove_whole(folder)
         staged.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror}") from error
+        raise _cannot_write(error, folder) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed builds left beside `folder`."""
-    for remains in folder.parent.glob(f".{folder.name}.*"):
-        shutil.rmtree(remains, ignore_errors=True)
+def remove_whole(folder: Path) -> None:
+    """Remove a folder if it is there; whoever looks meanwhile sees all of it or nothing."""
+    if not os.path.lexists(folder):
+        return
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            folder.unlink()
+            return
+        old = Path(tempfile.mkdtemp(prefix=_STAGED, dir=folder.parent))
+        folder.rename(old / "old")
+    except OSError as error:
+        raise _cannot_write(error, folder) from error
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _cannot_write(error: OSError, folder: Path) -> UserError:
+    return disk_error(error, folder, "free space, or choose another folder with -o") or UserError(
+        f"cannot write to {folder}: {error.strerror or error}"
+    )
 
 
 def copy_artifact(cache: Cache, record: Record, destination: Path) -> None:
@@ -93,12 +132,14 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never a part."""
-    staged = path.with_name(f".{path.name}.{digest_bytes(data)[:8]}")
+    """Write a file so that a reader sees the old bytes or the new ones, never a part.
+
+    To be used under `sole_writer(path.parent)`.
+    """
+    staged = path.with_name(f"{_STAGED}{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         staged.write_bytes(data)
         staged.replace(path)
     except OSError as error:
         staged.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+        raise _cannot_write(error, path.parent) from error

@@ -11,7 +11,7 @@ from typing import Any
 import edgecompile
 from edgecompile.backends.registry import backend_source, get_backend
 from edgecompile.build.digest import digest_file, digest_json
-from edgecompile.build.fingerprint import Fingerprint, fingerprint
+from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.step import External, Product, Step
 from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.load import LoadedRecipe
@@ -60,6 +60,7 @@ def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool
         _require_precision(loaded, target)
     builder = _PlanBuilder(loaded)
     if measured:
+        builder.add_data()
         builder.add_baseline()
     builder.add_hub(measured)
     for target in targets:
@@ -75,6 +76,7 @@ def make_artifact_plan(
 ) -> Plan:
     """Plan the measurement of one artifact file beside the recipe's PyTorch model."""
     builder = _PlanBuilder(loaded)
+    builder.add_split("evaluation")
     builder.add_baseline()
     builder.add_artifact(artifact, backend, options)
     return builder.plan()
@@ -100,7 +102,8 @@ class _PlanBuilder:
         self.steps: dict[str, Step] = {}
         self.measurements: list[Measurement] = []
         self.packages: dict[str, str] = {}
-        self.user_code = self._user_fingerprint()
+        self.user_code: dict[str, Fingerprint] = {}
+        """By the reference that the recipe names it with."""
         self.context = {"recipe_folder": str(self.folder)}
 
     def plan(self) -> Plan:
@@ -108,22 +111,27 @@ class _PlanBuilder:
         return Plan(
             tuple(self.steps.values()),
             tuple(self.measurements),
-            self.user_code,
+            merged(self.user_code.values()),
             dict(sorted(self.packages.items())),
         )
 
+    def add_data(self) -> None:
+        """All data that the build needs, first: a wrong file is told before anything slow."""
+        self.add_split("evaluation")
+        if self.recipe.stages.quantize.precision == "int8":
+            self.add_split("calibration")
+
     def add_baseline(self) -> None:
-        """The evaluation data, and the PyTorch model measured on them."""
-        self._add_data("evaluation")
+        """The PyTorch model, measured on the evaluation data."""
         self._add(
             "run[pytorch]",
             "pytorch",
             "edgecompile.frontend.steps:run_baseline",
             {**self._weights(), "samples": Product("data[evaluation]", "samples.npy")},
             {"source": self.recipe.model.source},
-            user=True,
+            user=self._code("model", "source"),
         )
-        self._measure("pytorch", "pytorch", "run[pytorch]", None)
+        self._measure("pytorch", BASELINE, "run[pytorch]", None)
 
     def add_hub(self, measured: bool) -> None:
         """Export and simplification, shared by all targets."""
@@ -134,7 +142,8 @@ class _PlanBuilder:
             "edgecompile.frontend.steps:export",
             self._weights(),
             {"source": model.source, "shape": model.input.shape},
-            user=True,
+            user=self._code("model", "source"),
+            after=(f"measure[{BASELINE}]",) if measured else (),
         )
         if measured:
             self._add_hub_run("export", "export", "model.onnx", BASELINE)
@@ -182,8 +191,6 @@ class _PlanBuilder:
 
     def add_target(self, target: Target) -> None:
         """Quantize for the target's scheme (shared), lower, run and measure."""
-        if "data[calibration]" not in self.steps:
-            self._add_data("calibration")
         precision = self.recipe.stages.quantize.precision
         hub, previous = Product("simplify", "hub.onnx"), "simplify"
         if precision == "int8":
@@ -280,13 +287,14 @@ class _PlanBuilder:
         metric = self.recipe.metric
         described = metric if isinstance(metric, str) else metric.model_dump(mode="json")
         custom = not isinstance(metric, str) or ":" in metric
+        where = ("metric",) if isinstance(metric, str) else ("metric", "function")
         self._add(
             f"measure[{name}]",
             stage,
             "edgecompile.evaluate.steps:measure",
             inputs,
             {"metric": described},
-            user=custom,
+            user=self._code(*where) if custom else (),
             target=target,
         )
         self.measurements.append(
@@ -299,7 +307,8 @@ class _PlanBuilder:
             )
         )
 
-    def _add_data(self, split: str) -> None:
+    def add_split(self, split: str) -> None:
+        """The samples and labels of one split of the data."""
         written: str = getattr(self.recipe.data, split)
         inputs: dict[str, External | Product] = {}
         parameters: dict[str, Any] = {
@@ -307,18 +316,21 @@ class _PlanBuilder:
             "shape": self.recipe.model.input.shape,
             "prepare": self.recipe.data.prepare,
         }
-        is_function = ":" in written
-        if is_function:
+        user: tuple[Fingerprint, ...] = ()
+        if ":" in written:
             parameters["function"] = written
+            user += self._code("data", split)
         else:
             inputs["archive"] = self._external(written, "data", split)
+        if self.recipe.data.prepare is not None:
+            user += self._code("data", "prepare")
         self._add(
             f"data[{split}]",
             "data",
             "edgecompile.evaluate.dataset:prepare_split",
             inputs,
             parameters,
-            user=is_function or self.recipe.data.prepare is not None,
+            user=user,
         )
 
     def _add(
@@ -331,14 +343,15 @@ class _PlanBuilder:
         *,
         after: tuple[str, ...] = (),
         target: str | None = None,
-        user: bool = False,
+        user: tuple[Fingerprint, ...] = (),
         backend: str | None = None,
     ) -> None:
         own = step_code(function)
         self.packages.update(own.packages)
         code = [own.digest]
-        if user:
-            code.append(self.user_code.digest)
+        for theirs in user:
+            self.packages.update(theirs.packages)
+            code.append(theirs.digest)
         if backend is not None:
             theirs = _code_of(backend_source(backend))
             self.packages.update(theirs.packages)
@@ -359,19 +372,34 @@ class _PlanBuilder:
         path = resolve_file(written, self.folder, self.loaded.locate(*where))
         return External(path, digest_file(path))
 
-    def _user_fingerprint(self) -> Fingerprint:
-        module = self.recipe.model.source.rpartition(":")[0]
-        if module.endswith(".py"):
-            location = self.loaded.locate("model", "source")
-            file = resolve_file(module, self.folder, location)
-        else:
-            found = _find_module(module)
+    def _code(self, *where: str) -> tuple[Fingerprint, ...]:
+        """The fingerprint of the user's module that the recipe names at `where`."""
+        value: Any = self.recipe
+        for key in where:
+            value = getattr(value, key)
+        if value not in self.user_code:
+            module = value.rpartition(":")[0]
+            found = self._module(module, where)
             if found is None:
-                return Fingerprint({}, {})  # the import will fail with a message of its own
-            file = found
-        result = fingerprint(file, (self.folder,))
-        self.packages.update(result.packages)
-        return result
+                return ()  # the import will fail with a message of its own
+            self.user_code[value] = fingerprint(*found)
+        return (self.user_code[value],)
+
+    def _module(self, module: str, where: Sequence[str]) -> tuple[Path, tuple[Root, ...]] | None:
+        """The file of `model.py` or `package.module`, and where its local imports lie."""
+        if not module.endswith(".py"):
+            file = _find_module(module)
+            package = module.partition(".")[0]
+            outer = None if file is None else _outermost(file, module)
+            return None if file is None or outer is None else (file, (Root(outer, package),))
+        file = resolve_file(module, self.folder, self.loaded.locate(*where))
+        return file, tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
+
+
+def _outermost(file: Path, module: str) -> Path | None:
+    """The folder that holds the top-level package of `module`, whose file is `file`."""
+    depth = module.count(".") + (file.name == "__init__.py")
+    return file.parents[depth] if depth < len(file.parents) else None
 
 
 def step_code(function: str) -> Fingerprint:
@@ -382,7 +410,17 @@ def step_code(function: str) -> Fingerprint:
 
 @cache
 def _code_of(file: Path) -> Fingerprint:
-    return fingerprint(file, (_PACKAGE.parent,))
+    return fingerprint(file, (Root(_PACKAGE.parent, _PACKAGE.name), *_plugin_roots(file)))
+
+
+def _plugin_roots(file: Path) -> tuple[Root, ...]:
+    """A backend from another package imports its own modules by that package's name."""
+    if file.is_relative_to(_PACKAGE):
+        return ()
+    outer = file.parent
+    while (outer / "__init__.py").is_file():
+        outer = outer.parent
+    return (Root(outer, file.relative_to(outer).parts[0].removesuffix(".py")),)
 
 
 def _find_module(name: str) -> Path | None:

@@ -36,6 +36,14 @@ class StageResult:
     verdicts: tuple[Verdict, ...] = ()
     cpu_seconds: float | None = None
 
+    def as_json(self, *, costs: bool) -> dict[str, Any]:
+        """Plain data; see `BuildResult.as_json`."""
+        body = asdict(self)
+        body["verdicts"] = list(body["verdicts"])
+        if not costs:
+            del body["cpu_seconds"], body["status"]
+        return body
+
 
 @dataclass(frozen=True)
 class TargetResult:
@@ -54,6 +62,15 @@ class TargetResult:
 
 
 @dataclass(frozen=True)
+class StepResult:
+    """How one step of the plan ended; `cpu_seconds` None: nothing was computed."""
+
+    step: str
+    status: Status
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True)
 class BuildResult:
     """One recipe's build."""
 
@@ -63,24 +80,21 @@ class BuildResult:
     targets: tuple[TargetResult, ...]
     exit_code: int
     peak_bytes: int | None = None
+    steps: tuple[StepResult, ...] = ()
 
     def as_json(self, *, costs: bool) -> dict[str, Any]:
         """Plain data. Without `costs`, only what the same inputs give again on any day."""
-        stages = [asdict(stage) for stage in self.stages]
-        for stage in stages:
-            stage["verdicts"] = list(stage["verdicts"])
-            if not costs:
-                del stage["cpu_seconds"], stage["status"]
         body = {
             "schema": "edgecompile.build/1",
             "model": self.model,
             "metric": asdict(self.metric),
-            "stages": stages,
+            "stages": [stage.as_json(costs=costs) for stage in self.stages],
             "targets": [asdict(target) for target in self.targets],
             "exit_code": self.exit_code,
         }
         if costs:
             body["peak_bytes"] = self.peak_bytes
+            body["steps"] = [asdict(step) for step in self.steps]
         return body
 
 
@@ -104,6 +118,22 @@ def verdicts_of(
         recipe.budgets.model_dump(),
         recipe.agreement.model_dump(),
     )
+
+
+def losses_by_step(
+    plan: Plan,
+    metric: Metric,
+    measurement: Measurement,
+    results: Mapping[str, Mapping[str, Any]],
+) -> list[tuple[str, float]]:
+    """Points that each step up to `measurement` lost, in the order of the steps."""
+    losses: list[tuple[str, float]] = []
+    last: Measurement | None = measurement
+    while last is not None and last.previous is not None:
+        before, after = (results[name]["metric"] for name in (last.previous, last.measure))
+        losses.append((last.product, round(metric.loss(before, after), 4) + 0.0))
+        last = plan.measurement_of(last.previous)
+    return losses[::-1]
 
 
 def stage_results(

@@ -6,9 +6,13 @@ failed step, not the end of the build.
 
 from __future__ import annotations
 
+import faulthandler
+import multiprocessing
 import os
 import resource
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -17,15 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecompile.build.cache import Cache, Record
+from edgecompile.build.disk import disk_error
 from edgecompile.build.step import resolve_function
-from edgecompile.errors import ContractError, EdgecompileError, UserError
-
-_DISK_ERRORS = {
-    27: "the file is larger than the system allows",
-    28: "no space is left",
-    122: "the disk quota is used up",
-}
-"""errno EFBIG, ENOSPC, EDQUOT on Linux."""
+from edgecompile.errors import ContractError, EdgecompileError
 
 
 @dataclass(frozen=True)
@@ -53,14 +51,26 @@ class Outcome:
 
 def start_worker(log: str) -> None:
     """Send everything that libraries print to `log`, and leave Ctrl-C to the parent."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
     sys.stdout = os.fdopen(os.dup(1), "w", buffering=1)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    faulthandler.enable(sys.stderr)  # a crash in native code leaves the Python line in the log
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """A killed build must not leave a worker behind, which would wait for jobs for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def carry_out(job: Job) -> Outcome:
@@ -84,18 +94,17 @@ def carry_out(job: Job) -> Outcome:
     except EdgecompileError:
         raise
     except OSError as error:
-        if error.errno in _DISK_ERRORS:
-            raise UserError(
-                f"{_DISK_ERRORS[error.errno]}: the step {job.name} could not write its files",
-                remedy="free space, or set EDGECOMPILE_CACHE to a folder on another disk",
-            ) from error
-        raise _bug(job, error) from error
-    except Exception as error:
+        full = disk_error(error, cache.root, _CACHE_REMEDY)
+        raise full or _bug(job, error) from error
+    except (Exception, SystemExit) as error:
         raise _bug(job, error) from error
     return Outcome(record, _cpu_seconds() - cpu, time.monotonic() - started, _peak_bytes())
 
 
-def _bug(job: Job, error: Exception) -> ContractError:
+_CACHE_REMEDY = "free space, or set EDGECOMPILE_CACHE to a folder that can be written"
+
+
+def _bug(job: Job, error: BaseException) -> ContractError:
     print(traceback.format_exc(), file=sys.stderr, flush=True)
     last = traceback.extract_tb(error.__traceback__)[-1]
     return ContractError(

@@ -52,10 +52,14 @@ class App:
         if self.verbosity >= 0:
             click.echo(text, err=True)
 
+    def error(self, text: str) -> None:
+        """What went wrong: stderr, whatever the verbosity."""
+        click.echo(text, err=True)
+
     def problems(self, errors: Sequence[EdgecompileError]) -> int:
         """What is wrong beside the data that were given all the same; returns the exit code."""
         for error in errors:
-            click.echo(error.render(), err=True)
+            self.error(error.render())
         return max((error.exit_code for error in errors), default=0)
 
     def columns(self, rows: Sequence[Sequence[str]]) -> None:

@@ -51,11 +51,11 @@ def build(
     from edgecompile.build.build import BuildOptions
     from edgecompile.build.build import build as build_recipe
     from edgecompile.build.cache import Cache, default_cache_root
-    from edgecompile.recipe.load import load_recipe, load_target
+    from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.progress import build_progress
 
     loaded = load_recipe(recipe, overrides)
-    targets = [load_target(name) for name in dict.fromkeys(target_names or loaded.recipe.targets)]
+    targets = load_targets(loaded, target_names)
     cache = Cache(default_cache_root())
     if dry_run:
         return _show_plan(app, loaded, targets, cache, output_format)
@@ -68,6 +68,8 @@ def build(
         from edgecompile.report.terminal import print_build
 
         print_build(result, output, verbose=app.verbosity > 0)
+    for error in dict.fromkeys(target.error for target in result.targets if target.error):
+        app.error(error)
     return result.exit_code
 
 

@@ -33,12 +33,12 @@ def check(
 
     from edgecompile.build.build import check_targets
     from edgecompile.build.cache import Cache, default_cache_root
-    from edgecompile.recipe.load import load_recipe, load_target
+    from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.progress import build_progress
     from edgecompile.report.terminal import finding_lines
 
     loaded = load_recipe(recipe, overrides)
-    targets = [load_target(name) for name in dict.fromkeys(target_names or loaded.recipe.targets)]
+    targets = load_targets(loaded, target_names)
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         found = check_targets(
             loaded, targets, Cache(default_cache_root()), progress.listener, progress.log

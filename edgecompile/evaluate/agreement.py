@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array
 
 _MOST_BINS = 33
@@ -40,13 +41,23 @@ def compare(
 
     `scales` are the quantization scales of the outputs (per tensor); with one, equal means equal
     after rounding to that scale, and the histogram of LSB differences is filled.
+
+    Raises:
+        ToolchainFailed: other outputs, or outputs of another shape, than the reference has.
     """
+    if len(reference) != len(outputs):
+        raise ToolchainFailed(
+            f"the model has {len(outputs)} outputs, and had {len(reference)} in the step before"
+        )
     worst, noise_ratio, elements, equal = 0.0, 0.0, 0, 0
     lsb: dict[str, int] = {}
     for index, (expected, actual) in enumerate(zip(reference, outputs, strict=True)):
+        _require_same_shape(index, expected, actual)
         difference = actual.astype(np.float64) - expected
         worst = max(worst, float(np.abs(difference).max()))
-        signal = float(expected.astype(np.float64).var(axis=0).mean())
+        # One sample has no variance over samples: what is left is its own over its elements.
+        axis = 0 if len(expected) > 1 else None
+        signal = float(expected.astype(np.float64).var(axis=axis).mean())
         noise = float((difference**2).mean())
         if noise > 0:
             noise_ratio = max(noise_ratio, noise / signal if signal > 0 else np.inf)
@@ -69,6 +80,15 @@ def compare(
         same_top1=_same_top1(reference[0], outputs[0]),
         lsb=dict(sorted(lsb.items(), key=lambda item: int(item[0]))),
     )
+
+
+def _require_same_shape(index: int, expected: Array, actual: Array) -> None:
+    # numpy would stretch (samples, 1) over (samples, samples) and compare the wrong pairs.
+    if expected.shape != actual.shape:
+        raise ToolchainFailed(
+            f"output {index} has the shape {list(actual.shape)}, "
+            f"and {list(expected.shape)} in the step before"
+        )
 
 
 def _count(steps: Array, lsb: dict[str, int]) -> None:

@@ -59,12 +59,22 @@ def explain(verdict: Verdict) -> str:
     """One sentence: what was lost and what was allowed."""
     if verdict.unit == "dB":
         return (
-            f"the outputs agree to {verdict.measured:.1f} dB with those of the step before, "
+            f"the outputs agree to {verdict.measured:g} dB with those of the step before, "
             f"and {verdict.name} demands {verdict.allowed:g} dB"
         )
+    change = _change(verdict.measured)
     if verdict.allowed < 0:
-        return (
-            f"a gain of {-verdict.allowed:g} points is demanded by {verdict.name}, "
-            f"and {-verdict.measured:.2f} was measured"
-        )
-    return f"{verdict.measured:.2f} points were lost, and {verdict.name} allows {verdict.allowed:g}"
+        return f"{change}, and {verdict.name} demands a gain of {_points(-verdict.allowed)}"
+    return f"{change}, and {verdict.name} allows {_points(verdict.allowed)} to be lost"
+
+
+def _change(loss: float) -> str:
+    if loss == 0:
+        return "nothing was gained"
+    if loss < 0:
+        return f"{_points(-loss)} gained"
+    return f"{_points(loss)} lost"
+
+
+def _points(count: float) -> str:
+    return f"{count:g} point" if count == 1 else f"{count:g} points"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,23 @@ def prepare_split(
     if "archive" in inputs:
         raw, labels = _read_archive(inputs["archive"], split)
     else:
-        raw, labels = _call_user(parameters["function"], (), recipe_folder, split)
+        raw, labels = _call_source(parameters["function"], recipe_folder, split)
     samples = raw
     if parameters["prepare"] is not None:
         samples = _call_user(parameters["prepare"], (raw,), recipe_folder, split)
     samples = check_samples(samples, parameters["shape"], split)
-    np.save(folder / "samples.npy", samples)
-    np.save(folder / "labels.npy", np.asarray(labels), allow_pickle=False)
+    labels = check_labels(labels, len(samples), split)
+    _save(folder / "samples.npy", samples)
+    _save(folder / "labels.npy", labels)
     return {"samples": len(samples), "labels": len(labels)}
+
+
+def _save(path: Path, array: Array) -> None:
+    """As numpy.save, whose writer of C would report a full disk without its errno."""
+    array = np.ascontiguousarray(array)
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)
 
 
 def _read_archive(path: Path, split: str) -> tuple[Array, Array]:
@@ -43,22 +53,69 @@ def _read_archive(path: Path, split: str) -> tuple[Array, Array]:
                     f"there are: {', '.join(archive.files) or 'none'}"
                 )
             return archive["inputs"], archive["labels"]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+    except _DAMAGE as error:
         raise UserError(
             f"the {split} data in {path.name} are not an .npz of plain arrays",
             remedy="write them with numpy.savez(file, inputs=..., labels=...)",
         ) from error
 
 
+_DAMAGE = (
+    OSError,
+    ValueError,  # an array of objects, which only unpickling could read
+    TypeError,  # a single .npy: no context manager
+    AttributeError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise for a file that is no archive, or a damaged one."""
+
+
 def _call_user(reference: str, arguments: tuple[Any, ...], folder: Path, split: str) -> Any:
-    from edgecompile.frontend.blame import blame
-    from edgecompile.frontend.module import load_attribute
+    from edgecompile.recipe.user_code import blaming, load_attribute
 
     function = load_attribute(reference, folder)
-    try:
+    with blaming(folder, f"{reference} failed on the {split} data"):
         return function(*arguments)
-    except Exception as error:
-        raise blame(error, folder, f"{reference} failed on the {split} data") from error
+
+
+def _call_source(reference: str, folder: Path, split: str) -> tuple[Any, Any]:
+    returned = _call_user(reference, (), folder, split)
+    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
+        raise UserError(
+            f"{reference} returned {type(returned).__name__}: "
+            f"the {split} data are two arrays, inputs and labels"
+        )
+    return returned[0], returned[1]
+
+
+def _as_array(value: Any, what: str) -> Array:
+    """A numpy array of a tensor, a list or an array."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{what} are no array: {error}") from error
+
+
+def check_labels(labels: Any, samples: int, split: str) -> Array:
+    """`labels` as an array of numbers, one entry per sample.
+
+    Raises:
+        UserError: they are none, or in another number.
+    """
+    array = _as_array(labels, f"the labels of the {split} data")
+    if array.dtype.kind not in "biuf":
+        raise UserError(
+            f"the labels of the {split} data have dtype {array.dtype}: they must be numbers"
+        )
+    if array.shape[:1] != (samples,):
+        count = len(array) if array.ndim else "no"
+        raise UserError(f"the {split} data hold {samples} samples and {count} labels")
+    return array
 
 
 def check_samples(samples: Any, shape: Sequence[int], split: str) -> Array:
@@ -67,15 +124,15 @@ def check_samples(samples: Any, shape: Sequence[int], split: str) -> Array:
     Raises:
         UserError: no samples, another shape or dtype, NaN or infinity.
     """
-    array = np.ascontiguousarray(samples.numpy() if hasattr(samples, "numpy") else samples)
+    array = _as_array(samples, f"the {split} data")
     wanted = tuple(shape[1:])
-    if array.shape[:1] == (0,) or array.size == 0:
+    if array.ndim and len(array) == 0:
         raise UserError(f"the {split} data hold no samples")
-    if array.shape[1:] != wanted:
+    if array.ndim != len(shape) or array.shape[1:] != wanted:
         raise UserError(
-            f"the {split} data have samples of shape {list(array.shape[1:])}, "
-            f"the model takes {list(wanted)}",
-            remedy="model.input.shape is [1, *sample shape]; data.prepare may reshape",
+            f"the {split} data have the shape {list(array.shape)}, "
+            f"the model takes {['samples', *wanted]}".replace("'", ""),
+            remedy="model.input.shape is [1, *sample shape]; data.prepare may reshape them",
         )
     if array.dtype != np.float32:
         raise UserError(
@@ -87,7 +144,7 @@ def check_samples(samples: Any, shape: Sequence[int], split: str) -> Array:
         raise UserError(
             f"the {split} data hold NaN or infinity, first in sample {int(np.argmin(finite))}"
         )
-    return array
+    return np.ascontiguousarray(array)
 
 
 def spread(count: int, wanted: int) -> Array:

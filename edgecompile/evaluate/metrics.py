@@ -63,7 +63,7 @@ def score(
         reference = spec if isinstance(spec, str) else spec["function"]
         value = _user_score(reference, outputs, labels, samples, folder)
     if not math.isfinite(value):
-        raise UserError(f"the metric is {value}: it must be a finite number")
+        raise UserError(f"the metric {metric_of(spec).name} is {value}: it must be a finite number")
     return float(value)
 
 
@@ -73,27 +73,49 @@ def _user_score(
     import torch
 
     from edgecompile.evaluate.dataset import takes_inputs
-    from edgecompile.frontend.blame import blame
-    from edgecompile.frontend.module import load_attribute
+    from edgecompile.recipe.user_code import blaming, load_attribute
 
     function = load_attribute(reference, folder)
     tensors = [torch.from_numpy(np.array(output)) for output in outputs]
     arguments: list[Any] = [tensors[0] if len(tensors) == 1 else tuple(tensors), labels]
     if takes_inputs(function):
         arguments.append(torch.from_numpy(np.array(samples)))
+    with blaming(folder, f"{reference} failed"):
+        value = function(*arguments)
     try:
-        return float(function(*arguments))
-    except Exception as error:
-        raise blame(error, folder, f"{reference} failed") from error
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(f"{reference} returned {type(value).__name__}, not one number") from None
 
 
 def _classes(outputs: Array, labels: Array) -> Array:
-    if outputs.ndim != 2 or len(outputs) != len(labels):
+    if outputs.ndim != 2 or labels.shape != outputs.shape[:1]:
         raise UserError(
-            f"outputs of shape {list(outputs.shape)} with {len(labels)} labels: "
+            f"outputs of shape {list(outputs.shape)} and labels of shape {list(labels.shape)}: "
             "top1 and top5 want (samples, classes) and one label per sample"
         )
-    return labels.astype(np.int64)
+    classes = _whole_numbers(labels)
+    _require_range(classes, outputs.shape[1])
+    return classes
+
+
+def _whole_numbers(labels: Array) -> Array:
+    try:
+        classes = labels.astype(np.int64)
+        whole = bool((classes == labels).all())
+    except (TypeError, ValueError):
+        whole = False
+    if not whole:
+        raise UserError(f"labels of dtype {labels.dtype} are not the numbers of classes")
+    return classes
+
+
+def _require_range(classes: Array, count: int) -> None:
+    wrong = classes[(classes < 0) | (classes >= count)]
+    if wrong.size:
+        raise UserError(
+            f"the label {int(wrong[0])} is none of the model's {count} classes, 0 to {count - 1}"
+        )
 
 
 def _top1(outputs: Array, labels: Array) -> float:
@@ -109,12 +131,14 @@ def _auc(outputs: Array, labels: Array) -> float:
     from sklearn.metrics import roc_auc_score
 
     scores = outputs.reshape(len(outputs), -1)
-    if scores.shape[1] > 2 or len(scores) != len(labels):
+    if scores.shape[1] > 2 or labels.shape != scores.shape[:1]:
         raise UserError(
-            f"outputs of shape {list(outputs.shape)} with {len(labels)} labels: "
-            "auc wants one score per sample",
+            f"outputs of shape {list(outputs.shape)} and labels of shape {list(labels.shape)}: "
+            "auc wants one score and one label per sample",
             remedy="turn outputs into scores in a function of your own: metric: model.py:score",
         )
+    if len(np.unique(labels)) != 2:
+        raise UserError(f"auc wants labels of two classes; these have {len(np.unique(labels))}")
     return float(roc_auc_score(labels, scores[:, -1]))
 
 
@@ -141,7 +165,11 @@ def _miou(outputs: Array, labels: Array) -> float:
         )
     classes = outputs.shape[1]
     predicted, valid = outputs.argmax(1), labels != 255
-    pairs = classes * labels[valid].astype(np.int64) + predicted[valid]
+    if not valid.any():
+        raise UserError("every pixel of the labels is 255: there is nothing to score")
+    wanted = _whole_numbers(labels[valid])
+    _require_range(wanted, classes)
+    pairs = classes * wanted + predicted[valid]
     confusion = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
     union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
     present = union > 0

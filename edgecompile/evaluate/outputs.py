@@ -29,6 +29,37 @@ def as_arrays(result: Any) -> list[Array]:
     raise UserError(f"the module returns {type(result).__name__}; tensors are supported")
 
 
+def stack_outputs(batches: Sequence[Sequence[Array]], samples: int) -> list[Array]:
+    """One array per output from those of the batches.
+
+    Raises:
+        UserError: the outputs are not one per sample, in the same number for each batch.
+    """
+    if len({len(batch) for batch in batches}) > 1:
+        raise UserError("the module returns another number of tensors from batch to batch")
+    try:
+        outputs = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+    except ValueError as error:
+        raise UserError(f"the module's outputs change their shape: {error}") from error
+    for index, output in enumerate(outputs):
+        if len(output) != samples:
+            raise UserError(
+                f"the module's output {index} has {len(output)} rows for {samples} samples",
+                remedy="the first dimension of every output must be the batch",
+            )
+    return outputs
+
+
+def not_finite(outputs: Sequence[Array]) -> int | None:
+    """The first sample for which an output holds NaN or infinity."""
+    wrong = [
+        int(np.argmin(finite))
+        for output in outputs
+        if not (finite := np.isfinite(output).reshape(len(output), -1).all(axis=1)).all()
+    ]
+    return min(wrong, default=None)
+
+
 def save_outputs(path: Path, outputs: Sequence[Array]) -> None:
     """Write the outputs as float32 to an .npz without compression."""
     arrays = {f"output{i}": np.ascontiguousarray(a, np.float32) for i, a in enumerate(outputs)}

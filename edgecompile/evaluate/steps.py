@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.agreement import compare
 from edgecompile.evaluate.metrics import score
-from edgecompile.evaluate.outputs import load_outputs
+from edgecompile.evaluate.outputs import load_outputs, not_finite
 
 
 def measure(
@@ -24,6 +25,13 @@ def measure(
     int8 artifact), against which LSB differences are counted on the `grid` of the hub's outputs.
     """
     outputs = load_outputs(inputs["outputs"])
+    sample = not_finite(outputs)
+    if sample is not None:
+        raise ToolchainFailed(
+            f"the outputs hold NaN or infinity, first for evaluation sample {sample}, "
+            "where PyTorch's are finite",
+            remedy="with fp16, an activation may be larger than 65504, which it cannot hold",
+        )
     labels = np.load(inputs["labels"], allow_pickle=False)
     samples = np.load(inputs["samples"], mmap_mode="r")
     value = score(parameters["metric"], outputs, labels, samples, Path(parameters["recipe_folder"]))

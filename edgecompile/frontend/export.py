@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecompile.errors import Location, UserError
-from edgecompile.frontend.blame import blame, last_user_line
+from edgecompile.recipe.blame import blame, last_user_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir

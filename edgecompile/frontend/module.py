@@ -1,81 +1,18 @@
-"""The user's Python: import it, build the network, load the weights without running a pickle."""
+"""The user's network with its weights, loaded without running a pickle."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecompile.errors import UserError
-from edgecompile.frontend.blame import blame
+from edgecompile.recipe.user_code import blaming, load_attribute
 
 if TYPE_CHECKING:
     import torch
 
 _SHOWN = 3
 """How many names a message lists before it says how many more there are."""
-
-
-def load_attribute(reference: str, folder: Path) -> Callable[..., Any]:
-    """The function that ``model.py:build`` or ``package.module:factory`` names.
-
-    Raises:
-        UserError: the module cannot be imported, or has no such function.
-    """
-    where, _, name = reference.rpartition(":")
-    try:
-        module = _load_file(folder / where) if where.endswith(".py") else _load_module(where)
-    except UserError:
-        raise
-    except Exception as error:
-        raise blame(error, folder, f"importing {where} failed") from error
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise UserError(f"{where} has no function named '{name}'")
-    return function  # type: ignore[no-any-return]
-
-
-def _load_module(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise UserError(
-                f"there is no module '{name}' to import",
-                remedy="install the package that holds it, or name a file: model.py:build",
-            ) from error
-        raise
-
-
-def _load_file(path: Path) -> ModuleType:
-    """Import a file under a name of its own: two recipes both have a `model.py`."""
-    if not path.is_file():
-        raise UserError(f"there is no file '{path.name}' in the folder of the recipe")
-    source = path.read_bytes()
-    identity = hashlib.sha256(str(path.resolve()).encode() + source).hexdigest()[:12]
-    name = f"edgecompile_user_{path.stem}_{identity}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path.name} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    folder = str(path.parent)
-    sys.path.insert(0, folder)  # for the files beside it that it imports
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(folder)
-    return module
 
 
 def build_module(reference: str, weights: Path | None, folder: Path) -> torch.nn.Module:
@@ -87,11 +24,9 @@ def build_module(reference: str, weights: Path | None, folder: Path) -> torch.nn
     import torch
 
     factory = load_attribute(reference, folder)
-    try:
-        torch.manual_seed(0)
+    torch.manual_seed(0)
+    with blaming(folder, f"calling {reference} failed"):
         module = factory()
-    except Exception as error:
-        raise blame(error, folder, f"calling {reference} failed") from error
     if not isinstance(module, torch.nn.Module):
         raise UserError(f"{reference} returned {type(module).__name__}, not a torch.nn.Module")
     if weights is not None:

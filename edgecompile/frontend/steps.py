@@ -17,23 +17,32 @@ def run_baseline(
     import numpy as np
     import torch
 
-    from edgecompile.evaluate.outputs import as_arrays, save_outputs
-    from edgecompile.frontend.blame import blame
+    from edgecompile.errors import UserError
+    from edgecompile.evaluate.outputs import (
+        as_arrays,
+        not_finite,
+        save_outputs,
+        stack_outputs,
+    )
     from edgecompile.frontend.module import build_module
+    from edgecompile.recipe.user_code import blaming
 
     recipe_folder = Path(parameters["recipe_folder"])
     module = build_module(parameters["source"], inputs.get("weights"), recipe_folder)
     samples = np.load(inputs["samples"], mmap_mode="r")
     torch.set_num_threads(1)
     batches = []
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(samples), BASELINE_BATCH):
-                batch = np.array(samples[start : start + BASELINE_BATCH])
-                batches.append(as_arrays(module(torch.from_numpy(batch))))
-    except Exception as error:
-        raise blame(error, recipe_folder, "running the module failed") from error
-    outputs = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+    with blaming(recipe_folder, "running the module failed"), torch.inference_mode():
+        for start in range(0, len(samples), BASELINE_BATCH):
+            batch = np.array(samples[start : start + BASELINE_BATCH])
+            batches.append(as_arrays(module(torch.from_numpy(batch))))
+    outputs = stack_outputs(batches, len(samples))
+    sample = not_finite(outputs)
+    if sample is not None:
+        raise UserError(
+            f"the module's outputs hold NaN or infinity, first for evaluation sample {sample}",
+            remedy="the weights, or what data.prepare makes of the samples, are wrong",
+        )
     save_outputs(folder / "outputs.npz", outputs)
     return {
         "parameters": sum(p.numel() for p in module.parameters()),

@@ -101,6 +101,26 @@ def load_target(name_or_path: str) -> Target:
     return target
 
 
+def load_targets(loaded: LoadedRecipe, names: Sequence[str] = ()) -> list[Target]:
+    """The targets called `names`, or those that the recipe lists; none twice.
+
+    Raises:
+        UserError: one is not found or not valid.
+    """
+    if names:
+        return [load_target(name) for name in dict.fromkeys(names)]
+    targets = []
+    for index, name in enumerate(loaded.recipe.targets):
+        if name in loaded.recipe.targets[:index]:
+            continue
+        try:
+            targets.append(load_target(name))
+        except UserError as error:
+            error.location = error.location or loaded.locate("targets", index)
+            raise
+    return targets
+
+
 def _shown(path: Path) -> str:
     """The path as the reader would type it: relative when it lies under the working folder."""
     full, here = path.resolve(), Path.cwd()

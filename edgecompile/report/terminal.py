@@ -15,17 +15,18 @@ from edgecompile.build.result import BuildResult, StageResult, TargetResult
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
 
-NARROWEST = 100
-"""Columns. A log file or a pipe has no width of its own; narrower than this, cells would break."""
+WIDEST = 500
+"""Columns. A log file or a pipe has no width of its own; a table takes only what it needs."""
 
 
 def print_build(result: BuildResult, output: Path, *, verbose: bool = False) -> None:
     """Print the whole report of one build on stdout."""
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        console = Console(highlight=False, width=NARROWEST + 20)
-    console.print()
-    console.print(_stage_table(result))
+        console = Console(highlight=False, soft_wrap=True, width=WIDEST)
+    if any(stage.metric is not None for stage in result.stages):
+        console.print()
+        console.print(_stage_table(result))
     _print_kernel_agreement(console, result)
     for target in result.targets:
         _print_target(console, target, output, verbose)
@@ -127,7 +128,6 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
         )
     else:
         console.print(f"[red]failed[/red]  {escape(target.target):24} exit {target.exit_code}")
-        console.print(escape("        " + (target.error or "").replace("\n", "\n        ")))
     for finding in target.findings:
         if finding.level != "note" or verbose:
             console.print(escape("\n".join(f"        {line}" for line in finding_lines(finding))))

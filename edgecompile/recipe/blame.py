@@ -30,15 +30,27 @@ def is_user_file(file: str) -> bool:
 
 def last_user_line(stack: str, folder: Path) -> str | None:
     """The innermost user line in a printed stack, as ``model.py:41``, relative to `folder`."""
-    found = [
+    found = _user_lines(stack)
+    return f"{_shown(found[-1][0], folder)}:{found[-1][1]}" if found else None
+
+
+def crash_place(dump: str, folder: Path) -> Location | None:
+    """The user's line in what faulthandler wrote when the process crashed: innermost first."""
+    found = _user_lines(dump)
+    return _place(*found[0], folder) if found else None
+
+
+def _user_lines(stack: str) -> list[tuple[str, int]]:
+    return [
         (match["file"], int(match["line"]))
         for match in _STACK_LINE.finditer(stack)
         if is_user_file(match["file"])
     ]
-    if not found:
-        return None
-    file, line = found[-1]
-    return f"{_shown(file, folder)}:{line}"
+
+
+def _place(file: str, line: int, folder: Path) -> Location:
+    text = linecache.getline(file, line).rstrip()
+    return Location(_shown(file, folder), line, None, text or None)
 
 
 def blame(error: BaseException, folder: Path, doing: str, remedy: str | None = None) -> UserError:
@@ -48,11 +60,11 @@ def blame(error: BaseException, folder: Path, doing: str, remedy: str | None = N
     while seen is not None and place is None:
         for frame in traceback.extract_tb(seen.__traceback__):
             if is_user_file(frame.filename):
-                text = linecache.getline(frame.filename, frame.lineno or 0).rstrip()
-                place = Location(_shown(frame.filename, folder), frame.lineno, None, text or None)
+                place = _place(frame.filename, frame.lineno or 0, folder)
         seen = seen.__cause__ or seen.__context__
     if place is None and isinstance(error, SyntaxError) and error.filename:
-        place = Location(_shown(error.filename, folder), error.lineno, error.offset, error.text)
+        text = (error.text or "").rstrip("\n")
+        place = Location(_shown(error.filename, folder), error.lineno, error.offset, text)
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     return UserError(
         f"{doing}: {type(error).__name__}: {first_line}", location=place, remedy=remedy
