@@ -192,18 +192,18 @@ class _PlanBuilder:
     def add_target(self, target: Target) -> None:
         """Quantize for the target's scheme (shared), lower, run and measure."""
         precision = self.recipe.stages.quantize.precision
-        hub, previous = Product("simplify", "hub.onnx"), "simplify"
+        previous = "simplify"
         if precision == "int8":
             previous = self._add_quantize(target)
-            hub = Product(previous, "hub.onnx")
+        elif precision != "fp32":
+            previous = self._add_narrow(precision)
         lower, run = f"lower[{target.name}]", f"run[{target.name}]"
-        described = {"target": target.model_dump(mode="json")}
         self._add(
             lower,
             "lower",
             "edgecompile.backends.steps:lower",
-            {"hub": hub},
-            {**described, "precision": precision},
+            {"hub": Product(previous, "hub.onnx")},
+            {"target": target.model_dump(mode="json")},
             after=(f"check[{target.name}]", f"measure[{previous}]"),
             target=target.name,
             backend=target.backend,
@@ -243,23 +243,41 @@ class _PlanBuilder:
             after=("measure[simplify]",),
         )
         self._add_hub_run("quantize", name, "hub.onnx", "simplify")
-        self._add_run(f"kernels[{name}]", name, "hub.onnx", optimized=True)
+        self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
+        return name
+
+    def _add_narrow(self, precision: str) -> str:
+        """Small weights with float arithmetic, the same for every scheme."""
+        name = f"quantize[{precision}]"
+        if name not in self.steps:
+            self._add(
+                name,
+                "quantize",
+                "edgecompile.compress.steps:narrow_hub",
+                {"hub": Product("simplify", "hub.onnx")},
+                {
+                    "precision": precision,
+                    "per_channel": self.recipe.stages.quantize.per_channel,
+                },
+                after=("measure[simplify]",),
+            )
+            self._add_hub_run("quantize", name, "hub.onnx", "simplify")
         return name
 
     def _add_hub_run(self, stage: str, name: str, file: str, previous: str) -> None:
-        self._add_run(f"run[{name}]", name, file, optimized=False)
+        self._add_run(f"run[{name}]", name, file, "run_hub")
         self._measure(stage, name, f"run[{name}]", previous, product=name)
 
-    def _add_run(self, run: str, name: str, file: str, *, optimized: bool) -> None:
+    def _add_run(self, run: str, name: str, file: str, function: str) -> None:
         self._add(
             run,
             self.steps[name].stage,
-            "edgecompile.evaluate.session:run_hub",
+            f"edgecompile.evaluate.session:{function}",
             {
                 "model": Product(name, file),
                 "samples": Product("data[evaluation]", "samples.npy"),
             },
-            {"optimized": optimized},
+            {},
         )
 
     def _measure(

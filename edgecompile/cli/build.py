@@ -48,6 +48,7 @@ def build(
 
     The accuracy is measured after every step; a broken budget stops the build with exit code 3.
     """
+    from edgecompile.backends.configure import configure
     from edgecompile.build.build import BuildOptions
     from edgecompile.build.build import build as build_recipe
     from edgecompile.build.cache import Cache, default_cache_root
@@ -55,7 +56,7 @@ def build(
     from edgecompile.report.progress import build_progress
 
     loaded = load_recipe(recipe, overrides)
-    targets = load_targets(loaded, target_names)
+    targets = configure(loaded, load_targets(loaded, target_names))
     cache = Cache(default_cache_root())
     if dry_run:
         return _show_plan(app, loaded, targets, cache, output_format)

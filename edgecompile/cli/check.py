@@ -31,6 +31,7 @@ def check(
     """
     from dataclasses import asdict
 
+    from edgecompile.backends.configure import configure
     from edgecompile.build.build import check_targets
     from edgecompile.build.cache import Cache, default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
@@ -38,7 +39,7 @@ def check(
     from edgecompile.report.terminal import finding_lines
 
     loaded = load_recipe(recipe, overrides)
-    targets = load_targets(loaded, target_names)
+    targets = configure(loaded, load_targets(loaded, target_names))
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         found = check_targets(
             loaded, targets, Cache(default_cache_root()), progress.listener, progress.log

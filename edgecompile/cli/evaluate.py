@@ -27,6 +27,7 @@ def evaluate(
     overrides: tuple[str, ...],
 ) -> None:
     """Run ARTIFACT (a file or a target's folder) on the evaluation data of a recipe."""
+    from edgecompile.backends.configure import configure
     from edgecompile.backends.files import main_file
     from edgecompile.build.artifact import evaluate_artifact
     from edgecompile.build.cache import Cache, default_cache_root
@@ -34,7 +35,8 @@ def evaluate(
     from edgecompile.report.progress import build_progress
 
     loaded = load_recipe(recipe, overrides)
-    options = load_target(target_name).options if target_name else {}
+    targets = configure(loaded, [load_target(target_name)] if target_name else [])
+    options = targets[0].options if targets else {}
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         measured = evaluate_artifact(
             loaded,

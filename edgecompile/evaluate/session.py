@@ -19,6 +19,7 @@ from edgecompile.evaluate.outputs import Array, save_outputs
 from edgecompile.graph.hub import load, serialize
 from edgecompile.graph.unsigned import to_unsigned
 
+
 def run_onnx(model: bytes, samples: Array, *, optimized: bool = False) -> list[Array]:
     """Outputs of `model` for float32 samples (samples, *shape without batch).
 

@@ -160,6 +160,8 @@ class Recipe(Strict):
     data: DataSpec
     metric: AnyMetric = "top1"
     stages: Stages = Stages()
+    lower: dict[Name, dict[str, Any]] = {}
+    """Options of backends for this build, over those of the targets: {tflite: {io: uint8}}."""
     budgets: Budgets = Budgets()
     agreement: Agreement = Agreement()
     targets: Annotated[list[Name], Field(min_length=1)]

@@ -69,11 +69,16 @@ class OnnxRuntimeBackend:
         """Write the graph after ONNX Runtime's fusions that hold on every CPU.
 
         The extended level stops before layout changes that suit only the machine they are made on.
+        Integers become unsigned, weights as well: signed activations have no fast kernel on x86,
+        and unsigned ones with signed weights saturate on x86 without VNNI.
         """
         import onnx
-        import onnx_ir as ir
         import onnxruntime as ort
 
+        from edgecompile.graph.hub import serialize
+        from edgecompile.graph.unsigned import to_unsigned
+
+        hub = to_unsigned(hub)
         for node in hub.graph.all_nodes():
             node.metadata_props.clear()
         options = ort.SessionOptions()
@@ -82,7 +87,11 @@ class OnnxRuntimeBackend:
         options.log_severity_level = 3
         try:
             ort.InferenceSession(
-                ir.to_proto(hub).SerializeToString(), options, providers=["CPUExecutionProvider"]
+                serialize(hub),
+                options,
+                providers=["CPUExecutionProvider"],
+                # Folding would widen float16 constants again.
+                disabled_optimizers=["ConstantFolding"],
             )
         except Exception as error:
             raise ToolchainFailed(
@@ -95,7 +104,7 @@ class OnnxRuntimeBackend:
         """Execute the saved file with ONNX Runtime's defaults."""
         from edgecompile.evaluate.session import run_onnx
 
-        return run_onnx(artifact, inputs, optimized=True)
+        return run_onnx(artifact.read_bytes(), inputs, optimized=True)
 
     def inspect(self, artifact: Path) -> Inspection:
         """Operators, borders and weights of an ONNX file."""

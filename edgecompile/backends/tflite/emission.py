@@ -296,6 +296,7 @@ class Emission:
     # Crossing between integers and floats
 
     def dequantized(self, tensor: Tensor) -> Tensor:
+        """The float of an integer tensor, by a DEQUANTIZE that is written once."""
         if tensor.index not in self._floats:
             wide = self.new(f"{tensor.index}.float", tensor.shape, tensor.order, None)
             self.op("DEQUANTIZE", [tensor], [wide], make_options("DequantizeOptions"), version=2)

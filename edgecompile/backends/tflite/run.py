@@ -97,7 +97,8 @@ def _to_file(values: Array, details: Any) -> Array:
     scale, zero = details["quantization"]
     limits = np.iinfo(dtype)
     steps = np.rint(values / np.float32(scale)) + zero
-    return np.clip(steps, limits.min, limits.max).astype(dtype)
+    integers: Array = np.clip(steps, limits.min, limits.max).astype(dtype)
+    return integers
 
 
 def _to_model(values: Array, details: Any, input_order: tuple[int, ...]) -> Array:
