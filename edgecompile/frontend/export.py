@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecompile.errors import Location, UserError
-from edgecompile.recipe.blame import blame, last_user_line
+from edgecompile.errors import UserError
+from edgecompile.recipe.blame import blame, last_user_line, last_user_place
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -51,7 +51,7 @@ def export_onnx(module: torch.nn.Module, shape: list[int], folder: Path) -> ir.M
             input_names=["input"],
         )
     except Exception as error:
-        raise _conversion_error(error, folder) from error
+        raise _conversion_error(error, program, folder) from error
     if exported is None:
         raise UserError("torch.onnx.export returned no graph")
     model = exported.model
@@ -67,34 +67,37 @@ def export_onnx(module: torch.nn.Module, shape: list[int], folder: Path) -> ir.M
 def _tracing_error(error: Exception, folder: Path) -> UserError:
     """torch.export prints the user's line in its message where the traceback has none."""
     text = str(error)
-    if "(Dynamo" in text or "data-dependent" in text.lower():
-        summary = "the module's control flow or shapes depend on the values of a tensor"
-    else:
-        summary = "the module cannot be traced by torch.export"
-    mended = blame(error, folder, summary, _EXPORT_REMEDY)
-    if mended.location is None:
-        place = last_user_line(text, folder)
-        if place is not None:
-            file, _, line = place.rpartition(":")
-            mended.location = Location(file, int(line))
-    return mended
+    dynamic = "(Dynamo" in text or "data-dependent" in text.lower()
+    mended = blame(error, folder, "the module cannot be traced by torch.export", _EXPORT_REMEDY)
+    place = mended.location or last_user_place(text, folder)
+    message = "the module's control flow or shapes depend on the values of a tensor"
+    return UserError(message if dynamic else mended.message, location=place, remedy=_EXPORT_REMEDY)
 
 
-def _conversion_error(error: Exception, folder: Path) -> UserError:
+def _conversion_error(
+    error: Exception, program: torch.export.ExportedProgram, folder: Path
+) -> UserError:
     text = "\n".join(str(e) for e in _chain(error))
     match = re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", text)
-    if match is not None:
-        message = f"ONNX has no operator for torch's '{match[1]}'"
-    else:
+    if match is None:
         message = f"the traced module cannot be written as ONNX: {text.strip().splitlines()[0]}"
-    place = last_user_line(text, folder)
-    location = None
-    if place is not None:
-        file, _, line = place.rpartition(":")
-        location = Location(file, int(line))
+        place = last_user_place(text, folder)
+    else:
+        message = f"ONNX has no operator for torch's '{match[1]}'"
+        place = last_user_place(_stack_of(match[1], program), folder)
     return UserError(
-        message, location=location, remedy="write that part of forward() with other operators"
+        message, location=place, remedy="write that part of forward() with other operators"
     )
+
+
+def _stack_of(operator: str, program: torch.export.ExportedProgram) -> str:
+    """Where the user's code calls `operator`, which may be a part of what was called."""
+    graphs = [program.graph, program.run_decompositions().graph]
+    for name in (operator, operator.rpartition(".")[2]):  # prims.x may be a part of aten.special_x
+        for node in (node for graph in graphs for node in graph.nodes):
+            if name in str(node.target):
+                return str(node.meta.get("stack_trace", ""))
+    return ""
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

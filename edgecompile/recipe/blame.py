@@ -34,6 +34,12 @@ def last_user_line(stack: str, folder: Path) -> str | None:
     return f"{_shown(found[-1][0], folder)}:{found[-1][1]}" if found else None
 
 
+def last_user_place(stack: str, folder: Path) -> Location | None:
+    """As `last_user_line`, with the line itself."""
+    found = _user_lines(stack)
+    return _place(*found[-1], folder) if found else None
+
+
 def crash_place(dump: str, folder: Path) -> Location | None:
     """The user's line in what faulthandler wrote when the process crashed: innermost first."""
     found = _user_lines(dump)
