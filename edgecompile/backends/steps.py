@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecompile.backends.registry import get_backend
+from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.target import Target
 
 
@@ -32,12 +33,23 @@ def lower(
     backend = get_backend(target.backend)
     backend.lower(load(inputs["hub"]), target, folder)
     facts = backend.inspect(folder / backend.main_file)
+    _require_room(target, facts.size_bytes)
     return {
         "format": facts.format,
         "size_bytes": facts.size_bytes,
         "weight_bytes": facts.weight_bytes,
         "operators": len(facts.operators),
     }
+
+
+def _require_room(target: Target, size_bytes: int) -> None:
+    flash = target.limits.get("flash")
+    if flash is not None and size_bytes > float(flash.value):
+        raise TargetCannotRun(
+            f"the artifact takes {size_bytes:,} bytes, and {target.name} has "
+            f"{int(flash.value):,} bytes of flash",
+            remedy="make the model smaller, or its numbers: stages.quantize.precision=int8",
+        )
 
 
 def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -102,19 +102,21 @@ def _as_array(value: Any, what: str) -> Array:
 
 
 def check_labels(labels: Any, samples: int, split: str) -> Array:
-    """`labels` as an array of numbers, one entry per sample.
+    """`labels` as an array of numbers: one entry per sample, or per run of as many samples.
+
+    A recording of many windows has one label; `prepare` makes the windows, clip after clip.
 
     Raises:
-        UserError: they are none, or in another number.
+        UserError: they are none, or do not divide the number of samples.
     """
     array = _as_array(labels, f"the labels of the {split} data")
     if array.dtype.kind not in "biuf":
         raise UserError(
             f"the labels of the {split} data have dtype {array.dtype}: they must be numbers"
         )
-    if array.shape[:1] != (samples,):
-        count = len(array) if array.ndim else "no"
-        raise UserError(f"the {split} data hold {samples} samples and {count} labels")
+    count = len(array) if array.ndim else 0
+    if count == 0 or samples % count:
+        raise UserError(f"the {split} data hold {samples} samples and {count or 'no'} labels")
     return array
 
 

@@ -106,17 +106,30 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _print_kernel_agreement(console: Console, result: BuildResult) -> None:
-    for stage in result.stages:
-        twin = stage.agreement.get("twin")
-        if not twin or not twin["lsb"]:
-            continue
-        others = {d: n for d, n in twin["lsb"].items() if d != "0"}
-        total = sum(twin["lsb"].values())
-        detail = ", ".join(f"{int(d):+d} LSB: {n:,}" for d, n in others.items()) or "no difference"
-        console.print(
-            f"{stage.target}: {twin['equal']:.3%} of {total:,} outputs equal those of "
-            f"ONNX Runtime's integer kernels ({detail})"
-        )
+    twins = {
+        s.target or s.step: s.agreement["twin"] for s in result.stages if "twin" in s.agreement
+    }
+    if twins:
+        console.print("against ONNX Runtime's integer kernels on the same numbers:")
+    for target, twin in twins.items():
+        console.print(f"        {escape(target):24} {_lsb_sentence(twin)}")
+    if twins:
+        console.print()
+
+
+def _lsb_sentence(twin: dict[str, Any]) -> str:
+    lsb = twin["lsb"]
+    if not lsb:  # the outputs are no integers
+        return f"{twin['equal']:.3%} of the outputs are equal"
+    total, equal = sum(lsb.values()), lsb.get("0", 0)
+    if equal == total:
+        return f"all {total:,} outputs are equal"
+    ties = lsb.get("-1", 0) + lsb.get("1", 0)
+    sentence = f"{equal / total:.3%} of {total:,} outputs are equal, {ties:,} differ by 1 LSB"
+    if ties + equal < total:
+        worst = max(abs(int(step)) for step in lsb)
+        sentence += f", {total - ties - equal:,} by more (at most {worst})"
+    return sentence
 
 
 def _print_target(console: Console, target: TargetResult, output: Path, verbose: bool) -> None:

@@ -36,10 +36,10 @@ class TFLiteBackend:
             return Probe(False, remedy="pip install ai-edge-litert")
 
     def check(self, hub: ir.Model, target: Target) -> list[Finding]:
-        """Operators that have no form in TFLite."""
+        """Operators that have no form in TFLite, or that the device's runtime lacks."""
         from edgecompile.backends.tflite.check import check_hub
 
-        return check_hub(hub)
+        return check_hub(hub, TFLiteOptions.model_validate(target.options).operators)
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
         """Write `model.tflite`: every scale, zero point and integer of the hub, unchanged."""

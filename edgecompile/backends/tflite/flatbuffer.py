@@ -36,6 +36,8 @@ class ModelWriter:
     """Collects tensors and operators; indices are the flatbuffer's own."""
 
     def __init__(self) -> None:
+        self.operator_names: list[str] = []
+        """In execution order."""
         self._model = schema.ModelT()
         self._graph = schema.SubGraphT()
         self._graph.name = "main"
@@ -109,6 +111,7 @@ class ModelWriter:
             kind = type(options).__name__.removesuffix("T")
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         self._graph.operators.append(operator)
+        self.operator_names.append(name)
 
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """The model's bytes; `inputs` and `outputs` name the tensors of its signature."""

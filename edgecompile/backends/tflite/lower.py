@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import onnx_ir as ir
 
@@ -32,7 +34,23 @@ def lower_hub(hub: ir.Model, border: Border) -> bytes:
     inputs = {
         name_of(value): _emit_input(emission, value, border).index for value in hub.graph.inputs
     }
+    for _ in _emit_nodes(emission, hub):
+        pass
+    outputs = {name_of(value): _emit_output(emission, value, border) for value in hub.graph.outputs}
+    return writer.finish(inputs, outputs)
+
+
+def operators_by_node(hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
+    """Each node of a hub with the TFLite operators that it becomes."""
+    emission = Emission(ModelWriter(), FLOAT_ONLY)
+    for value in hub.graph.inputs:
+        _emit_input(emission, value, "int8")
+    return _emit_nodes(emission, hub)
+
+
+def _emit_nodes(emission: Emission, hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
     for node in hub.graph:
+        before = len(emission.writer.operator_names)
         if node.op_type in _CARRIED:
             continue
         if node.op_type == "QuantizeLinear":
@@ -41,8 +59,7 @@ def lower_hub(hub: ir.Model, border: Border) -> bytes:
             OPERATORS[node.op_type].emit(emission, node)
         else:
             raise ContractError(f"{node.name}: {node.op_type} is not written to TFLite")
-    outputs = {name_of(value): _emit_output(emission, value, border) for value in hub.graph.outputs}
-    return writer.finish(inputs, outputs)
+        yield node, emission.writer.operator_names[before:]
 
 
 def _emit_input(emission: Emission, value: ir.Value, border: Border) -> Tensor:
