@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +47,7 @@ budgets: {quantize: 5.0, lower: 5.0, total: 5.0}
 targets: [cpu-onnxruntime]
 """
 
-WEIGHT = np.array([[4, 1, 0, -1], [-1, 4, 1, 0], [0, -1, 4, 1]], np.float32)
+WEIGHT = np.array([[4, 1, 0, -1], [-1, 3, 1, 0], [0, -1, 2, 1]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,29 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "own-cache"
     monkeypatch.setenv("EDGECOMPILE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def cache_with_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which the tiny recipe was built, from another folder; not to be written to."""
+    root = tmp_path_factory.mktemp("cache-with-tiny")
+    write_tiny(root / "tiny")
+    done = subprocess.run(
+        command("build", root / "tiny", "-o", root / "dist", "-q"),
+        env={**os.environ, "EDGECOMPILE_CACHE": str(root / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return root / "cache"
+
+
+@pytest.fixture
+def warm_cache(own_cache: Path, cache_with_tiny: Path) -> Path:
+    """A cache of the test's own in which the tiny recipe was built."""
+    shutil.copytree(cache_with_tiny, own_cache)
+    return own_cache
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def fingerprint(module: Path, roots: tuple[Root, ...]) -> Fingerprint:
         if file in seen:
             continue
         seen.add(file)
-        tree_digest, imports = _read_source(file)
+        tree_digest, imports = _read_source(file.read_bytes())
         name = _relative_name(file, roots)
         while name in sources:  # two roots, a file of the same name in each
             name += "'"
@@ -85,8 +85,8 @@ def merged(fingerprints: Iterable[Fingerprint]) -> Fingerprint:
 
 
 @cache
-def _read_source(file: Path) -> tuple[str, tuple[str, ...]]:
-    source = file.read_bytes()
+def _read_source(source: bytes) -> tuple[str, tuple[str, ...]]:
+    """Cached by content: a process that builds twice sees what changed in between."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
