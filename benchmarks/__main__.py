@@ -41,10 +41,9 @@ def build_against_converter(recipe: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         environment = {**os.environ, "EDGECOMPILE_CACHE": str(work / "cache")}
+        wanted = ["-t", "android-tflite", "-o", str(work / "dist"), "--format", "json"]
         ours = measure(
-            [sys.executable, "-m", "edgecompile", "-q", "build", recipe]
-            + ["-t", "android-tflite", "-o", str(work / "dist"), "--format", "json"],
-            environment,
+            [sys.executable, "-m", "edgecompile", "-q", "build", recipe, *wanted], environment
         )
         result = json.loads(ours.output)
         our_file = work / "dist" / result["targets"][0]["artifact"]

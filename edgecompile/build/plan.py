@@ -184,7 +184,10 @@ class _PlanBuilder:
             "check",
             "edgecompile.backends.steps:check",
             {"hub": Product("simplify", "hub.onnx")},
-            {"target": target.model_dump(mode="json")},
+            {
+                "target": target.model_dump(mode="json"),
+                "precision": self.recipe.stages.quantize.precision,
+            },
             target=target.name,
             backend=target.backend,
         )

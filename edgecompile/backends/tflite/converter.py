@@ -7,6 +7,7 @@ runs in a fresh process: it prints, it keeps its memory, and its converter can c
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,12 +24,16 @@ FloatPrecision = Literal["fp32", "fp16", "dynamic"]
 
 TIME_LIMIT_SECONDS = 600
 
+_WITHOUT_BUILTIN = frozenset({"Erf"})
+"""Exported to TensorFlow, whose converter then finds no TFLite operator for it."""
 
-def can_convert(op_type: str) -> bool:
-    """Does onnxsim's exporter know the operator?"""
+
+def can_convert(hub: ir.Model) -> bool:
+    """Does onnxsim's exporter to TensorFlow know every operator of the hub?"""
     from onnxsim.tflite_export import SUPPORTED_ONNX_OPS
 
-    return op_type in SUPPORTED_ONNX_OPS
+    known = set(SUPPORTED_ONNX_OPS) - _WITHOUT_BUILTIN
+    return all(node.op_type in known for node in hub.graph)
 
 
 def convert_hub(hub: ir.Model) -> bytes:
@@ -56,11 +61,17 @@ def convert_hub(hub: ir.Model) -> bytes:
                 f"TensorFlow's converter took longer than {TIME_LIMIT_SECONDS} s"
             ) from None
         if done.returncode != 0 or not result.is_file():
-            words = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
             raise ToolchainFailed(
-                f"TensorFlow's converter failed (exit {done.returncode}); it said: {words[-1]}"
+                f"TensorFlow's converter failed (exit {done.returncode}); "
+                f"it said: {_complaint(done.stderr.decode(errors='replace'))}"
             )
         return result.read_bytes()
+
+
+def _complaint(log: str) -> str:
+    """The line that says what went wrong, out of hundreds: the first with an error, or the last."""
+    lines = log.strip().splitlines() or ["nothing"]
+    return next((line for line in lines if re.search(r"\berror: ", line)), lines[-1]).strip()
 
 
 def _precision_of(hub: ir.Model) -> FloatPrecision:
@@ -107,9 +118,7 @@ def _convert(source: Path, result: Path, precision: FloatPrecision) -> None:
 
         tf.lite.TFLiteConverter.from_concrete_functions = with_half
     optimizations = None if precision == "fp32" else ["DEFAULT"]
-    content = convert_to_tflite(
-        onnx.load(source), io_layout="nhwc", optimizations=optimizations
-    )
+    content = convert_to_tflite(onnx.load(source), io_layout="nhwc", optimizations=optimizations)
     result.write_bytes(content)
 
 
