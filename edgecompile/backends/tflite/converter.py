@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +25,8 @@ FloatPrecision = Literal["fp32", "fp16", "dynamic"]
 
 TIME_LIMIT_SECONDS = 600
 
-_WITHOUT_BUILTIN = frozenset({"Erf"})
-"""Exported to TensorFlow, whose converter then finds no TFLite operator for it."""
+_WITHOUT_BUILTIN = frozenset({"Atan", "Erf"})
+"""Exported to TensorFlow, whose converter then finds no TFLite operator for them."""
 
 
 def can_convert(hub: ir.Model) -> bool:
@@ -69,9 +70,10 @@ def convert_hub(hub: ir.Model) -> bytes:
 
 
 def _complaint(log: str) -> str:
-    """The line that says what went wrong, out of hundreds: the first with an error, or the last."""
-    lines = log.strip().splitlines() or ["nothing"]
-    return next((line for line in lines if re.search(r"\berror: ", line)), lines[-1]).strip()
+    """What went wrong, out of hundreds of lines: the first error, or the last words."""
+    found = re.search(r"\berror: (.+)", log)
+    words = found[1] if found else (log.strip().splitlines() or ["nothing"])[-1]
+    return textwrap.shorten(words, 300)
 
 
 def _precision_of(hub: ir.Model) -> FloatPrecision:
