@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgecompile.build.digest import digest_bytes, digest_json
+from edgecompile.digest import digest_bytes, digest_json
 
 _DISTRIBUTIONS = {
     "google": "protobuf",
@@ -63,6 +63,7 @@ def fingerprint(module: Path, roots: tuple[Root, ...]) -> Fingerprint:
         while name in sources:  # two roots, a file of the same name in each
             name += "'"
         sources[name] = tree_digest
+        waiting += _packages_around(file, roots)
         for imported in imports:
             local = _resolve(imported, file, roots)
             if local:
@@ -124,6 +125,17 @@ def _resolve(name: str, importer: Path, roots: tuple[Root, ...]) -> list[Path]:
         if files:
             return files
     return []
+
+
+def _packages_around(file: Path, roots: tuple[Root, ...]) -> list[Path]:
+    """The `__init__.py` that Python runs before the module itself, innermost first."""
+    tops = {root.folder.resolve() for root in roots}
+    found = []
+    for folder in file.parents:
+        if folder in tops or not (folder / "__init__.py").is_file():
+            break
+        found.append(folder / "__init__.py")
+    return found
 
 
 def _relative_name(file: Path, roots: tuple[Root, ...]) -> str:
