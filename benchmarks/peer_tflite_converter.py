@@ -19,8 +19,8 @@ import torch
 
 from edgecompile.backends.tflite.run import run_tflite
 from edgecompile.evaluate.dataset import prepare_split, spread
-from edgecompile.evaluate.metrics import score
 from edgecompile.evaluate.outputs import as_arrays
+from edgecompile.evaluate.scoring import score
 from edgecompile.frontend.module import build_module
 from edgecompile.recipe.load import LoadedRecipe, load_recipe
 from edgecompile.recipe.paths import resolve_file

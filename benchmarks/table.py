@@ -16,9 +16,9 @@ from edgecompile.recipe.search import find_all
 
 def build(recipe: str, work: str) -> dict[str, Any]:
     """Build a recipe for all its targets in a cache of its own; returns the JSON of the build."""
+    output = ["-o", f"{work}/dist", "--format", "json"]
     done = subprocess.run(
-        [sys.executable, "-m", "edgecompile", "-q", "build", recipe]
-        + ["-o", f"{work}/dist", "--format", "json"],
+        [sys.executable, "-m", "edgecompile", "-q", "build", recipe, *output],
         env={**os.environ, "EDGECOMPILE_CACHE": f"{work}/cache"},
         capture_output=True,
         text=True,

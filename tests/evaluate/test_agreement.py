@@ -108,7 +108,7 @@ def test_outputs_of_another_shape_are_never_stretched_to_fit(reference, outputs,
 
 def test_a_metric_may_rise_while_the_outputs_are_wrong_and_it_is_seen():
     """MLPerf Tiny's ad01 lost nine biases in conversion and its AUC rose from .8804 to .9029."""
-    from edgecompile.evaluate.metrics import score
+    from edgecompile.evaluate.scoring import score
 
     generator = np.random.default_rng(0)
     labels = np.arange(200) % 2
