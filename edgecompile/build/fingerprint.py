@@ -137,7 +137,7 @@ def _resolve(name: str, importer: Path, roots: tuple[Root, ...]) -> list[Path]:
         for part in parts:
             place = f"{place}/{part}"
             found = [f for f in (f"{place}/__init__.py", f"{place}.py") if os.path.isfile(f)]  # noqa: PTH113
-            if not found:
+            if not found and not os.path.isdir(place):  # noqa: PTH112 (no folder without __init__)
                 break
             files += found
         if files:
