@@ -17,24 +17,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.inputs import load_module, load_split
 from edgecompile.backends.tflite.run import run_tflite
-from edgecompile.evaluate.dataset import prepare_split, spread
+from edgecompile.evaluate.dataset import spread
 from edgecompile.evaluate.outputs import as_arrays
 from edgecompile.evaluate.scoring import score
-from edgecompile.frontend.module import build_module
-from edgecompile.recipe.load import LoadedRecipe, load_recipe
-from edgecompile.recipe.paths import resolve_file
+from edgecompile.recipe.load import load_recipe
 
 
 def main(recipe: str, result: Path) -> None:
     """Convert, evaluate, print the metric of both."""
     loaded = load_recipe(recipe)
     work = result.parent
-    calibration, _ = _split(loaded, "calibration", work)
-    samples, labels = _split(loaded, "evaluation", work)
-    weights = loaded.recipe.model.weights
-    file = None if weights is None else resolve_file(weights, loaded.folder)
-    module = build_module(loaded.recipe.model.source, file, loaded.folder)
+    calibration, _ = load_split(loaded, "calibration", work)
+    samples, labels = load_split(loaded, "evaluation", work)
+    module = load_module(loaded)
     wanted = loaded.recipe.stages.quantize.calibration_samples
     chosen = calibration[spread(len(calibration), wanted)]
     # Both libraries print on stdout.
@@ -53,25 +50,6 @@ def main(recipe: str, result: Path) -> None:
         for name, arrays in (("pytorch", baseline), ("int8", outputs))
     }
     print(json.dumps({**measured, "bytes": result.stat().st_size}))
-
-
-def _split(loaded: LoadedRecipe, split: str, work: Path) -> tuple[np.ndarray, np.ndarray]:
-    folder = work / split
-    folder.mkdir()
-    written: str = getattr(loaded.recipe.data, split)
-    parameters = {
-        "split": split,
-        "shape": loaded.recipe.model.input.shape,
-        "prepare": loaded.recipe.data.prepare,
-        "recipe_folder": str(loaded.folder),
-    }
-    inputs = {}
-    if ":" in written:
-        parameters["function"] = written
-    else:
-        inputs["archive"] = resolve_file(written, loaded.folder)
-    prepare_split(inputs, parameters, folder)
-    return np.load(folder / "samples.npy"), np.load(folder / "labels.npy")
 
 
 def _convert(module: torch.nn.Module, shape: list[int], calibration: np.ndarray) -> bytes:
