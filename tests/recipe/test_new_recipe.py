@@ -18,9 +18,10 @@ def test_a_new_recipe_builds_as_it_is(edgecompile, tmp_path):
         "wrote recipes/mine/model.py\n"
         "next: edgecompile build recipes/mine\n",
     )
-    result = edgecompile("build", "recipes/mine", "-t", "cpu-onnxruntime", "-q")
+    result = edgecompile("build", "recipes/mine", "-q")
     assert (result.exit_code, result.stderr) == (0, "")
     assert (tmp_path / "dist/mine/cpu-onnxruntime/model.onnx").is_file()
+    assert (tmp_path / "dist/mine/android-tflite/model.tflite").is_file()
 
 
 def test_a_new_recipe_goes_where_it_is_asked_to(edgecompile, tmp_path):
