@@ -68,7 +68,7 @@ class Emission:
         self.float_only = float_only
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
-        self._moved: dict[tuple[int, Order], Tensor] = {}
+        self._moved: dict[tuple[int, Order], int] = {}
 
     # What the hub's values are in the file
 
@@ -275,13 +275,15 @@ class Emission:
             return tensor
         if moves_nothing(tensor.shape, tensor.order, order):
             return self.reshape(tensor, tensor.shape, order)
-        key = (tensor.index, order)
+        axes = permutation(tensor.order, order)
+        # Two tensors of the hub may be one in the file, read in two orders: the movement counts.
+        key = (tensor.index, axes)
         if key not in self._moved:
             moved = self.like(tensor, f"{tensor.index}.transposed", tensor.shape, order)
-            axes = self.writer.integers(permutation(tensor.order, order))
-            self.op("TRANSPOSE", [tensor, axes], [moved], make_options("TransposeOptions"))
-            self._moved[key] = moved
-        return self._moved[key]
+            indices = [tensor, self.writer.integers(axes)]
+            self.op("TRANSPOSE", indices, [moved], make_options("TransposeOptions"))
+            self._moved[key] = moved.index
+        return Tensor(self._moved[key], tensor.shape, order, tensor.params)
 
     def reshape(self, tensor: Tensor, shape: Sequence[int], order: Order) -> Tensor:
         """The same bytes seen as `shape` stored in `order`; a RESHAPE unless nothing changes."""

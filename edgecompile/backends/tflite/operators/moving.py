@@ -34,8 +34,9 @@ def emit_reshape(emission: Emission, node: ir.Node) -> None:
     if order is not None:
         emission.publish(node, emission.reshape(x, shape, order))
         return
-    if x.order == CHANNELS_LAST and len(shape) == 2 and _feeds_only_products(node):
-        flat = emission.reshape(emission.in_order(x, x.order), shape, plain(2))
+    is_flat = len(shape) == 2 and shape[0] == x.shape[0]
+    if x.order == CHANNELS_LAST and is_flat and _feeds_only_products(node):
+        flat = emission.reshape(x, shape, plain(2))
         image = (x.shape[1], x.shape[2], x.shape[3])
         emission.publish(node, Tensor(flat.index, flat.shape, flat.order, flat.params, image))
         return
