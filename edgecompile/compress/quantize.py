@@ -45,7 +45,7 @@ def quantize(
     result = ir.from_proto(ir.to_proto(hub))
     weights = make_room_for_biases(hub, decided.weights, params)
     place_weights(result, weights, float_nodes)
-    place_elementwise_constants(result, scheme, float_nodes)
+    place_elementwise_constants(result, scheme, params, float_nodes)
     place_activations(result, params, float_nodes)
     absorb_clamps(result)
     carry_provenance(hub, result)

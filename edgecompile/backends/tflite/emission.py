@@ -314,14 +314,21 @@ class Emission:
         return result
 
     def quantize(self, node: ir.Node) -> None:
-        """A QuantizeLinear whose tensor is a float in the file."""
+        """A QuantizeLinear whose tensor is a float in the file, or has other parameters there.
+
+        The latter is a clamp that its QuantizeLinear absorbed, behind a DequantizeLinear.
+        """
         if self.is_published(node):
             return  # the operator before it wrote its integers already
         source = node.inputs[0]
         assert source is not None
-        tensor = self._tensors[name_of(source)]
-        result = self.new(name_of(node.outputs[0]), tensor.shape, tensor.order, tensor_params(node))
-        self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=1)
+        tensor, params = self.lookup(source), tensor_params(node)
+        if tensor is None:
+            raise ContractError(f"{node.name}: the tensor {source.name} was not emitted")
+        result = self.rescaled(tensor, params)
+        if tensor.params is None:
+            result = self.new(name_of(node.outputs[0]), tensor.shape, tensor.order, params)
+            self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=1)
         self.define(node.outputs[0], replace(result, flattened=tensor.flattened))
 
 

@@ -55,7 +55,7 @@ def test_float_files_equal_onnx_runtime(case):
     assert check_hub(hub, ()) == []
     samples = samples_of(case, hub)
     expected = by_onnx_runtime(hub, samples)
-    for kernels in ("xnnpack", "reference"):
+    for kernels in case.kernels():
         assert relative_error(expected, by_litert(hub, samples, kernels)) < EXACT
 
 
@@ -70,7 +70,7 @@ def test_int8_files_round_like_the_hub(case):
         types = {t.dtype for o in facts.operators for t in (*o.inputs, *o.outputs)}
         assert types <= {"int8"}
     expected = by_onnx_runtime(hub, samples)
-    for kernels, most in (("xnnpack", case.lsb), ("reference", case.reference_lsb)):
+    for kernels, most in case.kernels().items():
         assert lsb_differences(hub, expected, by_litert(hub, samples, kernels)).max() <= most
 
 
@@ -83,7 +83,7 @@ def test_half_precision_files_equal_onnx_runtime(case):
     assert check_hub(hub, ()) == []
     samples = samples_of(case, hub)
     expected = by_onnx_runtime(hub, samples)
-    for kernels in ("xnnpack", "reference"):
+    for kernels in case.kernels():
         assert relative_error(expected, by_litert(hub, samples, kernels)) < EXACT
 
 
@@ -94,5 +94,6 @@ def test_dynamic_range_files_are_near_onnx_runtime(case, per_channel):
     assert check_hub(hub, ()) == []
     samples = samples_of(case, hub)
     expected = by_onnx_runtime(hub, samples)
-    for kernels in ("xnnpack", "reference"):
-        assert relative_error(expected, by_litert(hub, samples, kernels)) < HYBRID
+    for kernels in case.kernels():
+        error = relative_error(expected, by_litert(hub, samples, kernels))
+        assert error < HYBRID * max(1, case.spread)  # a clamp hides how large the sums were

@@ -43,8 +43,7 @@ CASES = [
     Case("PRelu", "a slope per channel, with the batch axis", _IMAGE, "y = PRelu(x, slope)",
          "float[1,4,1,1] slope = {0.1, 0.3, -0.2, 0.9}"),
     Case("PRelu", "a slope per position", _SEQUENCE, "y = PRelu(x, slope)", "float[6,8] slope"),
-    # One table of 256 entries in LiteRT, filled by float arithmetic of another order: ties.
-    *_both("Elu", "Elu(x)"),
+    *_both("Elu", "Elu(x)", in_reference=False),
     *_both("Sigmoid", "Sigmoid(x)", spread=3.0),
     *_both("Tanh", "Tanh(x)"),
     # HARD_SWISH's reference kernel rounds three times, to 16 bits in between (hard_swish.h).
@@ -67,7 +66,7 @@ CASES = [
     *_both("Sin", "Sin(x)"),
     *_both("Cos", "Cos(x)"),
     *_both("Floor", "Floor(x)", spread=4.0),
-    *_both("Ceil", "Ceil(x)", spread=4.0),
+    *_both("Ceil", "Ceil(x)", spread=4.0, in_reference=False),
     Case("Exp", "with a clamp behind it", _IMAGE, "e = Exp(x) y = Clip(e, a, b)",
          "float a = {0.5}, float b = {2}"),
     Case("Exp", "with a Relu behind it", _IMAGE, "e = Exp(x) y = Relu(e)"),

@@ -55,7 +55,10 @@ CASES = [
     _pool("AveragePool", "ceil_mode without effect",
           "kernel_shape=[2,3], strides=[2,3], ceil_mode=1"),
     _pool("AveragePool", "the whole image", "kernel_shape=[8,9]"),
-    Case("AveragePool", "Relu", _IMAGE, "p = AveragePool<kernel_shape=[2,2]>(x) y = Relu(p)"),
+    # Where the sum of four is a tie, TFLite rounds up and ONNX Runtime to even; one step of the
+    # pool's scale is four of the Relu's.
+    Case("AveragePool", "Relu", _IMAGE, "p = AveragePool<kernel_shape=[2,2]>(x) y = Relu(p)",
+         lsb=4, reference_lsb=4),
     Case("GlobalAveragePool", "an image", _IMAGE, "y = GlobalAveragePool(x)"),
     Case("GlobalAveragePool", "a sequence", "float[1,4,9] x", "y = GlobalAveragePool(x)"),
     Case("GlobalAveragePool", "Relu", _IMAGE, "p = GlobalAveragePool(x) y = Relu(p)"),
