@@ -31,6 +31,12 @@ def fused_clamp(value: ir.Value) -> ir.Node | None:
     return consumers[0]
 
 
+def quantized_name(node: ir.Node) -> str:
+    """The tensor whose parameters a node's result gets: that of the clamp behind it, if any."""
+    clamp = fused_clamp(node.outputs[0])
+    return name_of(node.outputs[0] if clamp is None else clamp.outputs[0])
+
+
 def same_params_groups(
     hub: ir.Model, may_join: Callable[[ir.Node], bool] = lambda node: True
 ) -> dict[str, str]:

@@ -69,6 +69,8 @@ class Emission:
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], int] = {}
+        # By each of the file's tensors that are one in other shapes: all of them, the first first.
+        self._views: dict[int, dict[tuple[int, ...], int]] = {}
 
     # What the hub's values are in the file
 
@@ -280,20 +282,29 @@ class Emission:
         key = (tensor.index, axes)
         if key not in self._moved:
             moved = self.like(tensor, f"{tensor.index}.transposed", tensor.shape, order)
-            indices = [tensor, self.writer.integers(axes)]
-            self.op("TRANSPOSE", indices, [moved], make_options("TransposeOptions"))
+            where = self.writer.integers(axes)
+            self.op("TRANSPOSE", [tensor, where], [moved], make_options("TransposeOptions"))
             self._moved[key] = moved.index
         return Tensor(self._moved[key], tensor.shape, order, tensor.params)
 
     def reshape(self, tensor: Tensor, shape: Sequence[int], order: Order) -> Tensor:
-        """The same bytes seen as `shape` stored in `order`; a RESHAPE unless nothing changes."""
+        """The same bytes seen as `shape` stored in `order`; a RESHAPE unless there is one already.
+
+        Never the RESHAPE of a RESHAPE's result: LiteRT 2.3 lets an operator behind it overwrite the
+        first result in place though it is read later (measured; XNNPACK's own plan is right).
+        """
         wanted = stored_shape(shape, order)
         if wanted == tensor.stored:
             return replace(tensor, shape=tuple(shape), order=order)
-        result = self.like(tensor, f"{tensor.index}.reshaped{len(shape)}", shape, order)
-        options = make_options("ReshapeOptions", newShape=list(wanted))
-        self.op("RESHAPE", [tensor, self.writer.integers(wanted)], [result], options)
-        return result
+        views = self._views.setdefault(tensor.index, {tensor.stored: tensor.index})
+        if wanted not in views:
+            source = next(iter(views.values()))
+            result = self.like(tensor, f"{source}.reshaped{len(views)}", shape, order)
+            options = make_options("ReshapeOptions", newShape=list(wanted))
+            self.op("RESHAPE", [source, self.writer.integers(wanted)], [result], options)
+            views[wanted] = result.index
+            self._views[result.index] = views
+        return Tensor(views[wanted], tuple(shape), order, tensor.params)
 
     # Crossing between integers and floats
 

@@ -192,8 +192,8 @@ def clip(g: Grower) -> None:
 
 
 def unary(g: Grower) -> None:
-    op = g.pick("Sigmoid", "Tanh", "LeakyRelu", "HardSwish", "Gelu", "Abs", "HardSigmoid", "Exp",
-                "Neg", "Sin")  # fmt: skip
+    op = g.pick("Sigmoid", "Tanh", "LeakyRelu", "HardSwish", "Gelu", "Abs", "HardSigmoid",
+                "Neg", "Sin", "Sin" if "Exp" in g.operators else "Exp")  # fmt: skip
     g.node(f"{op}({g.x})", g.shape)
 
 

@@ -23,7 +23,7 @@ from tests.backends.tflite.compare import (
 from tests.backends.tflite.random_graphs import EXACT, RandomGraph, random_graphs
 from tests.hubs import plain_min_max, samples_for
 
-THOROUGH = settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(max_examples=1500, suppress_health_check=list(HealthCheck))
 QUICK = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
