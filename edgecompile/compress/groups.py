@@ -8,19 +8,20 @@ import onnx_ir as ir
 
 from edgecompile.graph.clamps import CLAMPS
 from edgecompile.graph.hub import constant, is_float, name_of
-from edgecompile.graph.qdq import SAME_SCALE
+from edgecompile.graph.qdq import FIXED_OUTPUT, SAME_SCALE
 
 
 def fused_clamp(value: ir.Value) -> ir.Node | None:
     """The Relu or Clip that an operator carries as its activation: the tensor's only consumer.
 
-    A clamp behind an operator that only moves values has no kernel to fuse into.
+    A clamp behind an operator that only moves values has no kernel to fuse into, and a kernel
+    whose output is fixed cannot take the clamp's parameters.
     """
     producer = value.producer()
     consumers = [use.node for use in value.uses()]
     if (
         producer is None
-        or producer.op_type in SAME_SCALE | CLAMPS
+        or producer.op_type in SAME_SCALE | CLAMPS | FIXED_OUTPUT["affine"].keys()
         or len(consumers) != 1
         or consumers[0].op_type not in CLAMPS
         or value.is_graph_output()
@@ -28,6 +29,12 @@ def fused_clamp(value: ir.Value) -> ir.Node | None:
     ):
         return None
     return consumers[0]
+
+
+def quantized_name(node: ir.Node) -> str:
+    """The tensor whose parameters a node's result gets: that of the clamp behind it, if any."""
+    clamp = fused_clamp(node.outputs[0])
+    return name_of(node.outputs[0] if clamp is None else clamp.outputs[0])
 
 
 def same_params_groups(

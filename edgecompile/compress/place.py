@@ -22,7 +22,7 @@ from edgecompile.graph.hub import (
 from edgecompile.graph.provenance import copy_provenance
 from edgecompile.graph.qdq import (
     ELEMENTWISE,
-    SAME_SCALE,
+    VALUES,
     WEIGHT_INPUT,
     TensorParams,
     weight_axis,
@@ -53,24 +53,28 @@ def place_weights(
 
 
 def place_elementwise_constants(
-    model: ir.Model, scheme: QuantScheme, float_nodes: frozenset[str]
+    model: ir.Model,
+    scheme: QuantScheme,
+    activations: Mapping[str, TensorParams],
+    float_nodes: frozenset[str],
 ) -> None:
     """``Add(x, c)`` becomes ``Add(x, DequantizeLinear(c int8))``, per tensor, in place.
 
-    A constant that is one number is exact: its scale is |c| / 127.
+    A constant that is one number is exact: its scale is |c| / 127. A constant whose values are
+    among those of the result has the result's parameters (`activations`, by tensor name): what
+    they cannot say, Max and Min never choose.
     """
     for node in list(model.graph):
-        joins = node.op_type in ELEMENTWISE or node.op_type in SAME_SCALE
-        if not joins or node.name in float_nodes:
+        if node.op_type not in ELEMENTWISE | VALUES or node.name in float_nodes:
             continue
         for index, value in enumerate(node.inputs):
             array = constant(value)
             if array is None or array.dtype != np.float32:
                 continue
-            if node.op_type not in ELEMENTWISE and node.op_type != "Concat":
-                continue  # Pad's and Resize's constants are no operands
             params = params_of_range(float(array.min()), float(array.max()), scheme)
-            if array.size == 1:
+            if node.op_type in VALUES:
+                params = activations[name_of(node.outputs[0])]
+            elif array.size == 1:
                 params = TensorParams(max(abs(float(array.ravel()[0])), 1e-8) / 127, 0)
             data = np.clip(np.rint(array / params.scale) + params.zero_point, -128, 127)
             pair = _dequantize_constant(

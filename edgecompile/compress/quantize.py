@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from edgecompile.compress.bias_range import make_room_for_biases
+from edgecompile.compress.gains import limit_gains
 from edgecompile.compress.groups import same_params_groups
 from edgecompile.compress.place import (
     absorb_clamps,
@@ -14,7 +15,7 @@ from edgecompile.compress.place import (
     place_elementwise_constants,
     place_weights,
 )
-from edgecompile.compress.ptq import post_training_quantize
+from edgecompile.compress.ptq import PtqResult, post_training_quantize
 from edgecompile.compress.ranges import Range, observe_ranges
 from edgecompile.compress.scheme import QuantScheme, params_of_range
 from edgecompile.compress.sums import separate_from_ties
@@ -41,11 +42,11 @@ def quantize(
     """
     decided = post_training_quantize(hub, calibration, scheme)
     observed = observe_ranges(hub, calibration)
-    params = activation_params(hub, decided.ranges, observed, scheme)
+    params = activation_params(hub, decided, observed, scheme)
     result = ir.from_proto(ir.to_proto(hub))
     weights = make_room_for_biases(hub, decided.weights, params)
     place_weights(result, weights, float_nodes)
-    place_elementwise_constants(result, scheme, float_nodes)
+    place_elementwise_constants(result, scheme, params, float_nodes)
     place_activations(result, params, float_nodes)
     absorb_clamps(result)
     carry_provenance(hub, result)
@@ -55,14 +56,15 @@ def quantize(
 
 def activation_params(
     hub: ir.Model,
-    chosen: Mapping[str, Range],
+    decided: PtqResult,
     observed: Mapping[str, Range],
     scheme: QuantScheme,
 ) -> dict[str, TensorParams]:
-    """Parameters of every activation: `chosen` ranges where there are, else `observed` ones.
+    """Parameters of every activation: the `decided` ranges where there are, else `observed` ones.
 
     Tensors that one operator moves values between share the union of their ranges, and an operator
-    whose kernel fixes its output fixes the whole group. Scales of sums keep away from ties.
+    whose kernel fixes its output fixes the whole group. Then the limits of kernels: no scale too
+    fine for its operands, and those of sums away from ties.
     """
     groups = same_params_groups(hub)
     fixed: dict[str, TensorParams] = {}
@@ -74,7 +76,7 @@ def activation_params(
     for name, group in groups.items():
         if name not in observed:
             continue
-        low, high = chosen.get(name, observed[name])
+        low, high = decided.ranges.get(name, observed[name])
         if group in ranges:
             low, high = min(low, ranges[group][0]), max(high, ranges[group][1])
         ranges[group] = (low, high)
@@ -83,4 +85,5 @@ def activation_params(
         for name, group in groups.items()
         if group in ranges
     }
+    params = limit_gains(hub, decided.weights, params, groups, fixed.keys())
     return separate_from_ties(hub, params, groups, fixed.keys())

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Set
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.compress.groups import fused_clamp
+from edgecompile.compress.groups import quantized_name
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import name_of
 from edgecompile.graph.qdq import TensorParams
@@ -48,7 +48,7 @@ def separate_from_ties(
         members.setdefault(group, []).append(name)
     readers = Counter(group for node in _sums(hub) for group in _operand_groups(node, groups))
     for node in reversed(list(_sums(hub))):
-        out = _quantized_name(node)
+        out = quantized_name(node)
         step = result[out].scale / DENOMINATOR
         for group in _operand_groups(node, groups) - {groups[out]} - fixed:
             scale = result[members[group][0]].scale
@@ -69,9 +69,3 @@ def _sums(hub: ir.Model) -> Iterator[ir.Node]:
 
 def _operand_groups(node: ir.Node, groups: Mapping[str, str]) -> set[str]:
     return {groups[name_of(value)] for value in node.inputs if value is not None}
-
-
-def _quantized_name(node: ir.Node) -> str:
-    """The tensor whose parameters a node's result gets: that of the clamp behind it, if any."""
-    clamp = fused_clamp(node.outputs[0])
-    return name_of(node.outputs[0] if clamp is None else clamp.outputs[0])

@@ -7,6 +7,7 @@ channel and zero point 0; biases float. A backend emits these numbers and decide
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,10 @@ SAME_SCALE = frozenset(
 )
 """Operators whose integer kernels only move or select values (or average them: pools), so that
 inputs and outputs must have equal parameters (tflite's kernels compute wrongly if they differ)."""
+
+VALUES = frozenset({"Concat", "Max", "Min"})
+"""Those of SAME_SCALE all of whose float inputs are values of the result: constants among them
+have the parameters of the others."""
 
 ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "PRelu"})
 """Operators whose constant operands are quantized per tensor like an activation."""
@@ -174,16 +179,16 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
             continue
         producer = value.producer()
         if producer is not None and producer.op_type == "DequantizeLinear":
-            if dequantized_constant(value) is None:
+            if dequantized_constant(value) is None or node.op_type in VALUES:
                 inputs.append(tensor_params(producer))
             elif node.op_type in WEIGHTED and index == WEIGHT_INPUT:
                 found += _check_weight(node, producer)
         elif constant(value) is None:
             found.append(f"{node.name} reads {value.name}, which is not quantized")
-        elif (node.op_type in WEIGHTED and index == WEIGHT_INPUT) or node.op_type in ELEMENTWISE:
+        elif index in _integer_inputs(node):
             found.append(f"{node.name} has the float constant {value.name}")
     outputs: list[TensorParams] = []
-    for output in node.outputs:
+    for output in (o for o in node.outputs if o.uses() or o.is_graph_output()):
         params = _quantized_as(output)
         if is_float(output) and params is None:
             found.append(f"{node.name} makes {output.name}, which is not quantized")
@@ -197,6 +202,13 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
     ):
         found.append(f"{node.name} ({node.op_type}) has other output parameters than its kernel")
     return found
+
+
+def _integer_inputs(node: ir.Node) -> Sequence[int]:
+    """The inputs that are integers even if they are constant."""
+    if node.op_type in WEIGHTED:
+        return [WEIGHT_INPUT]
+    return range(len(node.inputs)) if node.op_type in ELEMENTWISE | VALUES else []
 
 
 def _check_weight(node: ir.Node, pair: ir.Node) -> list[str]:

@@ -68,7 +68,9 @@ class Emission:
         self.float_only = float_only
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
-        self._moved: dict[tuple[int, Order], Tensor] = {}
+        self._moved: dict[tuple[int, Order], int] = {}
+        # By each of the file's tensors that are one in other shapes: all of them, the first first.
+        self._views: dict[int, dict[tuple[int, ...], int]] = {}
 
     # What the hub's values are in the file
 
@@ -275,23 +277,34 @@ class Emission:
             return tensor
         if moves_nothing(tensor.shape, tensor.order, order):
             return self.reshape(tensor, tensor.shape, order)
-        key = (tensor.index, order)
+        axes = permutation(tensor.order, order)
+        # Two tensors of the hub may be one in the file, read in two orders: the movement counts.
+        key = (tensor.index, axes)
         if key not in self._moved:
             moved = self.like(tensor, f"{tensor.index}.transposed", tensor.shape, order)
-            axes = self.writer.integers(permutation(tensor.order, order))
-            self.op("TRANSPOSE", [tensor, axes], [moved], make_options("TransposeOptions"))
-            self._moved[key] = moved
-        return self._moved[key]
+            where = self.writer.integers(axes)
+            self.op("TRANSPOSE", [tensor, where], [moved], make_options("TransposeOptions"))
+            self._moved[key] = moved.index
+        return Tensor(self._moved[key], tensor.shape, order, tensor.params)
 
     def reshape(self, tensor: Tensor, shape: Sequence[int], order: Order) -> Tensor:
-        """The same bytes seen as `shape` stored in `order`; a RESHAPE unless nothing changes."""
+        """The same bytes seen as `shape` stored in `order`; a RESHAPE unless there is one already.
+
+        Never the RESHAPE of a RESHAPE's result: LiteRT 2.3 lets an operator behind it overwrite the
+        first result in place though it is read later (measured; XNNPACK's own plan is right).
+        """
         wanted = stored_shape(shape, order)
         if wanted == tensor.stored:
             return replace(tensor, shape=tuple(shape), order=order)
-        result = self.like(tensor, f"{tensor.index}.reshaped{len(shape)}", shape, order)
-        options = make_options("ReshapeOptions", newShape=list(wanted))
-        self.op("RESHAPE", [tensor, self.writer.integers(wanted)], [result], options)
-        return result
+        views = self._views.setdefault(tensor.index, {tensor.stored: tensor.index})
+        if wanted not in views:
+            source = next(iter(views.values()))
+            result = self.like(tensor, f"{source}.reshaped{len(views)}", shape, order)
+            options = make_options("ReshapeOptions", newShape=list(wanted))
+            self.op("RESHAPE", [source, self.writer.integers(wanted)], [result], options)
+            views[wanted] = result.index
+            self._views[result.index] = views
+        return Tensor(views[wanted], tuple(shape), order, tensor.params)
 
     # Crossing between integers and floats
 
@@ -312,14 +325,21 @@ class Emission:
         return result
 
     def quantize(self, node: ir.Node) -> None:
-        """A QuantizeLinear whose tensor is a float in the file."""
+        """A QuantizeLinear whose tensor is a float in the file, or has other parameters there.
+
+        The latter is a clamp that its QuantizeLinear absorbed, behind a DequantizeLinear.
+        """
         if self.is_published(node):
             return  # the operator before it wrote its integers already
         source = node.inputs[0]
         assert source is not None
-        tensor = self._tensors[name_of(source)]
-        result = self.new(name_of(node.outputs[0]), tensor.shape, tensor.order, tensor_params(node))
-        self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=1)
+        tensor, params = self.lookup(source), tensor_params(node)
+        if tensor is None:
+            raise ContractError(f"{node.name}: the tensor {source.name} was not emitted")
+        result = self.rescaled(tensor, params)
+        if tensor.params is None:
+            result = self.new(name_of(node.outputs[0]), tensor.shape, tensor.order, params)
+            self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=1)
         self.define(node.outputs[0], replace(result, flattened=tensor.flattened))
 
 

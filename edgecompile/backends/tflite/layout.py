@@ -71,6 +71,17 @@ def reshaped_order(before: Sequence[int], after: Sequence[int], order: Order) ->
     return tuple(placed)
 
 
+def mergeable_order(before: Sequence[int], after: Sequence[int], order: Order) -> Order:
+    """The order nearest to `order` in which a reshape moves no bytes: each run of axes that it
+    merges lies together, where its first axis lay. A shuffle of channels stays channels last."""
+    placed = []
+    for axis in order:
+        run = next((r for r, _ in _runs(before, after) if axis in r), [axis])
+        if axis == run[0]:
+            placed += run
+    return tuple(placed)
+
+
 def _runs(before: Sequence[int], after: Sequence[int]) -> list[tuple[list[int], list[int]]]:
     """Pairs of smallest runs of axes (without those of size 1) with equal numbers of elements."""
     left = [axis for axis, size in enumerate(before) if size != 1]

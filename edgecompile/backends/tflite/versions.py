@@ -7,10 +7,10 @@ than the type of their result (Conv, FullyConnected, Gelu, Resize) say it where 
 from __future__ import annotations
 
 _INTEGER = {
-    "ADD": 2, "AVERAGE_POOL_2D": 2, "BATCH_MATMUL": 2, "CONCATENATION": 2, "DEPTH_TO_SPACE": 2,
+    "ADD": 2, "AVERAGE_POOL_2D": 2, "BATCH_MATMUL": 2, "CONCATENATION": 2,
     "GATHER": 2, "LEAKY_RELU": 2, "LOGISTIC": 2, "MAXIMUM": 2, "MAX_POOL_2D": 2, "MEAN": 2,
     "MINIMUM": 2, "MUL": 2, "PAD": 2, "PADV2": 2, "REDUCE_MAX": 2, "REDUCE_MIN": 2, "RELU": 2,
-    "RELU6": 2, "SLICE": 2, "SOFTMAX": 2, "SPACE_TO_DEPTH": 2, "SPLIT_V": 2, "STRIDED_SLICE": 2,
+    "RELU6": 2, "SLICE": 2, "SOFTMAX": 2, "SPLIT_V": 2, "STRIDED_SLICE": 2,
     "SUB": 2, "TANH": 2, "TRANSPOSE": 2,
 }  # fmt: skip
 """Those that take int8 in a later version than the first."""

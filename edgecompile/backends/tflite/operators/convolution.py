@@ -111,6 +111,11 @@ def _emit_window(
     name = f"{node.name}.weight"
     kind = kernel_kind(x, weight)
     if _is_depthwise(node, weight.data.shape):
+        if kind == "hybrid" and weight.scale is not None and weight.scale.ndim == 0:
+            # Its kernel reads a scale per channel, behind the end of a list of one as well
+            # (tensorflow/lite/kernels/depthwise_conv.cc, EvalHybridPerChannel).
+            scales = np.full(len(weight.data), weight.scale, np.float32)
+            weight = Weight(weight.data, scales, axis=0)
         w = weight_tensor(emission, name, weight.data[:, 0].transpose(1, 2, 0)[None], weight, 3)
         multiplier = weight.data.shape[0] // group
         options = make_options("DepthwiseConv2DOptions", depthMultiplier=multiplier, **fields)

@@ -11,6 +11,7 @@ from edgecompile.backends.tflite.layout import (
     CHANNELS_LAST,
     Order,
     drop_axes,
+    mergeable_order,
     plain,
     reshaped_order,
     stored_axis,
@@ -19,7 +20,7 @@ from edgecompile.backends.tflite.layout import (
 from edgecompile.backends.tflite.operators.elementwise import common_order
 from edgecompile.backends.tflite.operators.entry import Operator, rank_of
 from edgecompile.graph.constants import is_static
-from edgecompile.graph.hub import Array, constant, shape_of
+from edgecompile.graph.hub import Array, constant, name_of, shape_of
 from edgecompile.graph.qdq import WEIGHTED
 
 
@@ -34,13 +35,20 @@ def emit_reshape(emission: Emission, node: ir.Node) -> None:
     if order is not None:
         emission.publish(node, emission.reshape(x, shape, order))
         return
-    if x.order == CHANNELS_LAST and len(shape) == 2 and _feeds_only_products(node):
-        flat = emission.reshape(emission.in_order(x, x.order), shape, plain(2))
+    is_flat = len(shape) == 2 and shape[0] == x.shape[0]
+    if x.order == CHANNELS_LAST and is_flat and _feeds_only_products(node):
+        flat = emission.reshape(x, shape, plain(2))
         image = (x.shape[1], x.shape[2], x.shape[3])
         emission.publish(node, Tensor(flat.index, flat.shape, flat.order, flat.params, image))
         return
-    x = emission.in_order(x, plain(len(x.shape)))
-    emission.publish(node, emission.reshape(x, shape, plain(len(shape))))
+    # An image that becomes another one stays near its order; the rest is read in the hub's.
+    order = plain(len(x.shape))
+    if len(shape) >= 4:
+        order = mergeable_order(x.shape, shape, x.order)
+    x = emission.in_order(x, order)
+    order = reshaped_order(x.shape, shape, x.order)
+    assert order is not None
+    emission.publish(node, emission.reshape(x, shape, order))
 
 
 def _feeds_only_products(node: ir.Node) -> bool:
@@ -131,7 +139,13 @@ def emit_split(emission: Emission, node: ir.Node) -> None:
     """SPLIT_V along one axis."""
     x = emission.activation(node, 0)
     axis = node.attributes.get_int("axis", 0) % len(x.shape)
-    results = [emission.result(node, x.order, i) for i in range(len(node.outputs))]
+    results = [
+        emission.result(node, x.order, index)
+        if output.uses() or output.is_graph_output()
+        # Nothing tells the type of a part that nobody reads.
+        else emission.like(x, name_of(output), shape_of(output), x.order)
+        for index, output in enumerate(node.outputs)
+    ]
     sizes = emission.writer.integers([result.shape[axis] for result in results])
     where = emission.writer.integers(stored_axis(axis, x.order))
     options = make_options("SplitVOptions", numSplits=len(results))
