@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.compress.ptq import QuantizedWeight
-from edgecompile.graph.hub import constant, name_of
+from edgecompile.compress.weights import QuantizedWeight, round_to
+from edgecompile.graph.hub import Array, constant, name_of
 from edgecompile.graph.qdq import WEIGHT_INPUT, TensorParams, weight_axis
 
 LARGEST_BIAS = 2**30
@@ -47,11 +47,7 @@ def make_room_for_biases(
     return result
 
 
-def _requantize(node: ir.Node, scale: np.typing.NDArray[np.float32]) -> QuantizedWeight:
+def _requantize(node: ir.Node, scale: Array) -> QuantizedWeight:
     real, axis = constant(node.inputs[WEIGHT_INPUT]), weight_axis(node)
     assert real is not None and axis is not None
-    shape = [1] * real.ndim
-    if scale.ndim == 1:
-        shape[axis] = -1
-    steps = np.rint(real / scale.reshape(shape if scale.ndim else ()))
-    return QuantizedWeight(np.clip(steps, -127, 127).astype(np.int8), scale)
+    return round_to(real, scale, axis)

@@ -1,9 +1,9 @@
 """Cross-layer equalization: channels of one range, by moving factors from one layer into the next.
 
-``A -> Relu -> B`` computes the same with A's output channel i divided by s_i and B's input channel i
-multiplied by s_i, for any s_i > 0. (Nagel et al., Data-Free Quantization Through Weight
-Equalization and Bias Correction, ICCV 2019, equation 8; with ranges of activations in place of
-weights it is SmoothQuant's, Xiao et al., ICML 2023, equation 4 at alpha 1/2.)
+``A -> Relu -> B`` computes the same when A's output channel i is divided by s_i > 0 and B's input
+channel i multiplied by it. (Nagel et al., Data-Free Quantization Through Weight Equalization and
+Bias Correction, ICCV 2019, equation 8; with ranges of activations in place of weights it is
+SmoothQuant's, Xiao et al., ICML 2023, equation 4 at alpha 1/2.)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ChannelRanges = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two layers between which factors can move; `between` are the tensors from one to the other."""
+    """Two layers between which factors can move; `between` are the tensors on the way."""
 
     first: ir.Node
     second: ir.Node

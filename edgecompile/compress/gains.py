@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.compress.groups import quantized_name
-from edgecompile.compress.ptq import QuantizedWeight
+from edgecompile.compress.weights import QuantizedWeight
 from edgecompile.graph.constants import static_value
 from edgecompile.graph.hub import name_of
 from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED, TensorParams

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.compress.place import place_weights
-from edgecompile.compress.ptq import QuantizedWeight
+from edgecompile.compress.weights import full_range_scale, round_to
 from edgecompile.graph.hub import Array, add_constant, constant, name_of, remove_unused_constants
 from edgecompile.graph.provenance import copy_provenance
 from edgecompile.graph.qdq import ELEMENTWISE, WEIGHT_INPUT, WEIGHTED, weight_axis
@@ -62,18 +62,8 @@ def quantize_weights(hub: ir.Model, *, per_channel: bool) -> ir.Model:
         axis = weight_axis(node)
         array = None if axis is None else constant(node.inputs[WEIGHT_INPUT])
         if array is not None and axis is not None:
-            weights[node.name or ""] = _symmetric(array, axis if per_channel else None)
+            scale = full_range_scale(array, axis, per_channel=per_channel)
+            weights[node.name or ""] = round_to(array, scale, axis)
     place_weights(result, weights, frozenset())
     remove_unused_constants(result.graph)
     return result
-
-
-def _symmetric(weight: Array, axis: int | None) -> QuantizedWeight:
-    others = tuple(i for i in range(weight.ndim) if i != axis) if axis is not None else None
-    largest = np.abs(weight).max(axis=others)
-    scale = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
-    shape = [1] * weight.ndim
-    if axis is not None:
-        shape[axis] = -1
-    steps = np.rint(weight / scale.reshape(shape))
-    return QuantizedWeight(np.clip(steps, -127, 127).astype(np.int8), scale)

@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.compress.groups import fused_clamp
-from edgecompile.compress.ptq import QuantizedWeight
 from edgecompile.compress.scheme import QuantScheme, params_of_range
+from edgecompile.compress.weights import QuantizedWeight
 from edgecompile.graph.clamps import CLAMPS, clamp_bounds
 from edgecompile.graph.hub import (
     Array,

@@ -11,17 +11,10 @@ import onnx_ir as ir
 
 from edgecompile.compress.ranges import Range
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.compress.weights import QuantizedWeight
 from edgecompile.errors import ToolchainFailed
 from edgecompile.graph.hub import Array
 from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
-
-
-@dataclass(frozen=True)
-class QuantizedWeight:
-    """An int8 weight and its scale: one number, or one per output channel."""
-
-    data: Array
-    scale: Array
 
 
 @dataclass(frozen=True)
@@ -76,8 +69,8 @@ def _run_nncf(proto: onnx.ModelProto, samples: Array, scheme: QuantScheme) -> on
             # Half the weight range would be left unused to spare the saturating instructions of
             # old x86 processors; the devices have none of them, and our hub is int8 by int8.
             overflow_fix=OverflowFix.DISABLE,
-            # Measured (python -m benchmarks.bias_correction): it lowers the SQNR of the outputs from
-            # 27.7 to 17.4 dB on ic_resnet8 and from 30.7 to 23.8 on cifar_resnet20, and helps none.
+            # Measured (python -m benchmarks.bias_correction): it lowers the outputs' SQNR from 27.7
+            # to 17.4 dB on ic_resnet8 and from 30.7 to 23.8 on cifar_resnet20, and helps none.
             disable_bias_correction=True,
             activations_quantization_params=QuantizationParameters(per_channel=False),
             weights_quantization_params=QuantizationParameters(

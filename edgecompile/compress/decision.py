@@ -1,0 +1,107 @@
+"""A quantization that is decided, not yet written: numbers beside the float hub they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgecompile.compress.bias_range import make_room_for_biases
+from edgecompile.compress.gains import limit_gains
+from edgecompile.compress.groups import same_params_groups
+from edgecompile.compress.place import (
+    absorb_clamps,
+    place_activations,
+    place_elementwise_constants,
+    place_weights,
+)
+from edgecompile.compress.ptq import post_training_quantize
+from edgecompile.compress.ranges import Range, observe_ranges
+from edgecompile.compress.scheme import QuantScheme, params_of_range
+from edgecompile.compress.sums import separate_from_ties
+from edgecompile.compress.weights import QuantizedWeight
+from edgecompile.graph.hub import Array, name_of
+from edgecompile.graph.provenance import carry_provenance
+from edgecompile.graph.qdq import FIXED_OUTPUT, TensorParams, require_qdq
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The integers of each weight (by node name) and the range of each activation (by tensor name)
+    for the operators of `hub`, but for those that stay in float."""
+
+    hub: ir.Model
+    scheme: QuantScheme
+    weights: Mapping[str, QuantizedWeight]
+    ranges: Mapping[str, Range]
+    float_nodes: frozenset[str] = frozenset()
+
+
+def decide(hub: ir.Model, calibration: Array, scheme: QuantScheme) -> Decision:
+    """NNCF's post-training quantization of a float hub; what it leaves open, as observed.
+
+    `calibration` is float32 (samples, *shape without batch).
+
+    Raises:
+        ToolchainFailed: NNCF fails.
+    """
+    ptq = post_training_quantize(hub, calibration, scheme)
+    ranges = {**observe_ranges(hub, calibration), **ptq.ranges}
+    return Decision(hub, scheme, ptq.weights, ranges)
+
+
+def write_hub(decision: Decision) -> ir.Model:
+    """The QDQ hub of a decision. The same decision gives the same bytes.
+
+    Raises:
+        ContractError: the result breaks the hub's conventions.
+    """
+    result = place(decision)
+    absorb_clamps(result)
+    carry_provenance(decision.hub, result)
+    require_qdq(result, decision.scheme.name, decision.float_nodes)
+    return result
+
+
+def place(decision: Decision) -> ir.Model:
+    """A copy of the decision's hub with its QDQ pairs; clamps still stand beside them."""
+    hub, float_nodes = decision.hub, decision.float_nodes
+    params = activation_params(decision)
+    result = ir.from_proto(ir.to_proto(hub))
+    weights = make_room_for_biases(hub, decision.weights, params)
+    place_weights(result, weights, float_nodes)
+    place_elementwise_constants(result, decision.scheme, params, float_nodes)
+    place_activations(result, params, float_nodes)
+    return result
+
+
+def activation_params(decision: Decision) -> dict[str, TensorParams]:
+    """Parameters of every activation, by tensor name.
+
+    Tensors that one operator moves values between share the union of their ranges, and an operator
+    whose kernel fixes its output fixes the whole group. Then the limits of kernels: no scale too
+    fine for its operands, and those of sums away from ties.
+    """
+    hub, scheme = decision.hub, decision.scheme
+    groups = same_params_groups(hub)
+    fixed: dict[str, TensorParams] = {}
+    for node in hub.graph:
+        table = FIXED_OUTPUT[scheme.name]
+        if node.op_type in table:
+            fixed[groups[name_of(node.outputs[0])]] = table[node.op_type]
+    ranges: dict[str, Range] = {}
+    for name, group in groups.items():
+        if name not in decision.ranges:
+            continue
+        low, high = decision.ranges[name]
+        if group in ranges:
+            low, high = min(low, ranges[group][0]), max(high, ranges[group][1])
+        ranges[group] = (low, high)
+    params = {
+        name: fixed.get(group) or params_of_range(*ranges[group], scheme)
+        for name, group in groups.items()
+        if group in ranges
+    }
+    params = limit_gains(hub, decision.weights, params, groups, fixed.keys())
+    return separate_from_ties(hub, params, groups, fixed.keys())
