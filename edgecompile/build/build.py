@@ -21,12 +21,13 @@ from edgecompile.build.package import (
     write_manifest,
     write_whole,
 )
-from edgecompile.build.plan import Plan, make_plan
+from edgecompile.build.plan import Measurement, Plan, make_plan
 from edgecompile.build.result import (
     BuildResult,
     StageResult,
     StepResult,
     TargetResult,
+    compression_of,
     failure_of,
     losses_by_step,
     stage_results,
@@ -104,6 +105,7 @@ def _build_once(
             max((r.exit_code for r in results), default=0),
             max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
             tuple(StepResult(n, o.status, o.cpu_seconds) for n, o in outcomes.items()),
+            compression_of(outcomes),
         )
         try:
             write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
@@ -193,10 +195,25 @@ def judge_with(
         return BudgetBroken(
             f"the step {measurement.product} broke its budget: {'; '.join(sentences)}",
             location=loaded.locate(*first.split(".")),
-            remedy=f"spend more on this step, or change {first} (docs/budgets.md)",
+            remedy=_remedy(loaded, measurement, first),
         )
 
     return judge
+
+
+def _remedy(loaded: LoadedRecipe, measurement: Measurement, budget: str) -> str:
+    if measurement.stage == "quantize" and loaded.recipe.stages.quantize.precision == "int8":
+        if not loaded.recipe.stages.quantize.fallback:
+            return (
+                "put the operators that cost most back to float: stages.quantize.fallback=true, "
+                f"or change {budget} (docs/quantize.md)"
+            )
+        if "+float" not in measurement.product:
+            return (
+                "its targets hold int8 only, so that no operator can be put back to float: "
+                f"train with quantization in mind, or change {budget} (docs/quantize.md)"
+            )
+    return f"spend more on this step, or change {budget} (docs/budgets.md)"
 
 
 def _judge_findings(step: Step, findings: Sequence[Finding]) -> TargetCannotRun | None:

@@ -16,6 +16,7 @@ from edgecompile.digest import digest_file, digest_json
 from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
+from edgecompile.recipe.schema import improve_methods
 from edgecompile.recipe.target import Target
 
 _PACKAGE = Path(edgecompile.__file__).parent
@@ -229,11 +230,18 @@ class _PlanBuilder:
 
     def _add_quantize(self, target: Target) -> str:
         stage = self.recipe.stages.quantize
-        options = {"scheme": target.scheme, "per_channel": stage.per_channel}
-        name = f"quantize[{target.scheme}]"
+        may_put_back = stage.fallback and "fp32" in target.precisions
+        name = f"quantize[{target.scheme}{'+float' if may_put_back else ''}]"
         if name in self.steps:
             # One step serves several targets: it may start once any of their checks passed.
             return name
+        wishes = {
+            "budget": self.recipe.budgets.quantize,
+            "methods": improve_methods(stage),
+            "time_limit": stage.time_limit,
+            "most_float_operators": stage.fallback_operators if may_put_back else 0,
+            "sensitivity": stage.sensitivity,
+        }
         self._add(
             name,
             "quantize",
@@ -241,9 +249,17 @@ class _PlanBuilder:
             {
                 "hub": Product("simplify", "hub.onnx"),
                 "samples": Product("data[calibration]", "samples.npy"),
+                "labels": Product("data[calibration]", "labels.npy"),
             },
-            {**options, "calibration_samples": stage.calibration_samples},
+            {
+                "scheme": target.scheme,
+                "per_channel": stage.per_channel,
+                "calibration_samples": stage.calibration_samples,
+                "wishes": wishes,
+                "metric": self._metric(),
+            },
             after=("measure[simplify]",),
+            user=self._metric_code(),
         )
         self._add_hub_run("quantize", name, "hub.onnx", "simplify")
         self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
@@ -305,17 +321,13 @@ class _PlanBuilder:
         if twin is not None and previous is not None:
             inputs["twin"] = Product(twin, "outputs.npz")
             inputs["grid"] = Product(previous, "grid.json")
-        metric = self.recipe.metric
-        described = metric if isinstance(metric, str) else metric.model_dump(mode="json")
-        custom = not isinstance(metric, str) or ":" in metric
-        where = ("metric",) if isinstance(metric, str) else ("metric", "function")
         self._add(
             f"measure[{name}]",
             stage,
             "edgecompile.evaluate.steps:measure",
             inputs,
-            {"metric": described},
-            user=self._code(*where) if custom else (),
+            {"metric": self._metric()},
+            user=self._metric_code(),
             target=target,
         )
         self.measurements.append(
@@ -327,6 +339,17 @@ class _PlanBuilder:
                 target,
             )
         )
+
+    def _metric(self) -> Any:
+        metric = self.recipe.metric
+        return metric if isinstance(metric, str) else metric.model_dump(mode="json")
+
+    def _metric_code(self) -> tuple[Fingerprint, ...]:
+        """What the metric depends on, if it is a function of the user's."""
+        metric = self.recipe.metric
+        if isinstance(metric, str):
+            return self._code("metric") if ":" in metric else ()
+        return self._code("metric", "function")
 
     def add_split(self, split: str) -> None:
         """The samples and labels of one split of the data."""

@@ -61,6 +61,10 @@ class TargetResult:
     error: str | None = None
 
 
+_ACCOUNT = ("trials", "put_back", "sensitivity")
+"""What a quantize step's result may hold beside its hub."""
+
+
 @dataclass(frozen=True)
 class StepResult:
     """How one step of the plan ended; `cpu_seconds` None: nothing was computed."""
@@ -81,6 +85,8 @@ class BuildResult:
     exit_code: int
     peak_bytes: int | None = None
     steps: tuple[StepResult, ...] = ()
+    compression: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By step: what was tried beyond plain quantization, what stayed in float, what costs most."""
 
     def as_json(self, *, costs: bool) -> dict[str, Any]:
         """Plain data. Without `costs`, only what the same inputs give again on any day."""
@@ -89,6 +95,7 @@ class BuildResult:
             "model": self.model,
             "metric": asdict(self.metric),
             "stages": [stage.as_json(costs=costs) for stage in self.stages],
+            "compression": self.compression,
             "targets": [asdict(target) for target in self.targets],
             "exit_code": self.exit_code,
         }
@@ -96,6 +103,17 @@ class BuildResult:
             body["peak_bytes"] = self.peak_bytes
             body["steps"] = [asdict(step) for step in self.steps]
         return body
+
+
+def compression_of(outcomes: Mapping[str, StepOutcome]) -> dict[str, dict[str, Any]]:
+    """The accounts of the quantize steps that have something to tell."""
+    accounts = {}
+    for name, outcome in outcomes.items():
+        if outcome.record is not None and outcome.step.stage == "quantize":
+            account = {key: outcome.record.result.get(key) for key in _ACCOUNT}
+            if any(account.values()):
+                accounts[name] = account
+    return accounts
 
 
 def verdicts_of(

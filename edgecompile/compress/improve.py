@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from edgecompile.compress.bias_correction import correct_biases
 from edgecompile.compress.decision import Decision, decide, write_hub
 from edgecompile.compress.equalize import equalize
-from edgecompile.compress.quality import Judge, Quality, is_enough
+from edgecompile.compress.quality import Judge, is_enough
 from edgecompile.compress.ranges import least_squares_ranges, observe_channels
 from edgecompile.compress.rounding import round_for_outputs
 from edgecompile.graph.hub import Array
@@ -77,7 +77,7 @@ def improve(
     budget: float | None,
     methods: Sequence[str],
     time_limit: float | None = None,
-) -> tuple[Decision, Quality, list[Trial]]:
+) -> tuple[Decision, list[Trial]]:
     """Try `methods` in their order until the quality is enough for `budget` points.
 
     `time_limit` in seconds ends the search after the method that is at work: then the result
@@ -93,7 +93,7 @@ def improve(
         candidate = METHODS[name](decision, samples)
         found = judge.quality(write_hub(candidate))
         kept = found.sqnr_db >= quality.sqnr_db + LEAST_GAIN_DECIBEL
-        trials.append(Trial(name, quality.sqnr_db, found.sqnr_db, kept))
+        trials.append(Trial(name, round(quality.sqnr_db, 2), round(found.sqnr_db, 2), kept))
         if kept:
             decision, quality = candidate, found
-    return decision, quality, trials
+    return decision, trials

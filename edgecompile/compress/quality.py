@@ -37,14 +37,14 @@ class Judge:
     def __init__(
         self, hub: ir.Model, samples: Array, labels: Array, metric: Any, recipe_folder: Path
     ) -> None:
-        self._samples, self._labels = samples, labels
+        self.samples, self._labels = samples, labels
         self._metric, self._folder = metric, recipe_folder
         self._reference = run_onnx(serialize(hub), samples)
         self._reference_score = self._score(self._reference)
 
     def quality(self, hub: ir.Model) -> Quality:
         """Run a hub on the samples, every node as its graph says."""
-        return self.quality_of(run_onnx(serialize(hub), self._samples))
+        return self.quality_of(run_onnx(serialize(hub), self.samples))
 
     def quality_of(self, outputs: Sequence[Array]) -> Quality:
         """The quality of outputs on the samples."""
@@ -57,7 +57,7 @@ class Judge:
 
     def _score(self, outputs: Sequence[Array]) -> float | None:
         try:
-            return score(self._metric, outputs, self._labels, self._samples, self._folder)
+            return score(self._metric, outputs, self._labels, self.samples, self._folder)
         except UserError:
             # Calibration data may lack what the metric needs: anomalies, say, for an AUC.
             return None

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import onnx_ir as ir
 
 from edgecompile.compress.decision import decide, write_hub
+from edgecompile.compress.improve import improve
+from edgecompile.compress.quality import Judge
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.compress.sensitivity import measure_sensitivity, put_back
 from edgecompile.graph.hub import Array
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What may be done beyond plain post-training quantization to hold `budget` points."""
+
+    budget: float | None = None
+    methods: Sequence[str] = ()
+    time_limit: float | None = None
+    most_float_operators: int = 0
+    sensitivity: bool = False
 
 
 def quantize(
@@ -28,3 +44,32 @@ def quantize(
         ContractError: the result breaks the hub's conventions.
     """
     return write_hub(replace(decide(hub, calibration, scheme), float_nodes=float_nodes))
+
+
+def quantize_for_budget(
+    hub: ir.Model, calibration: Array, scheme: QuantScheme, judge: Judge, wishes: Wishes
+) -> tuple[ir.Model, dict[str, Any]]:
+    """The int8 QDQ hub that promises to hold the budget, and an account of how it came to be.
+
+    Better numbers are tried first, higher precision last; both are judged on calibration samples.
+    The account holds `trials`, `put_back` and `sensitivity` as rows of plain values.
+
+    Raises:
+        ToolchainFailed: NNCF fails.
+        ContractError: the result breaks the hub's conventions.
+    """
+    decision = decide(hub, calibration, scheme)
+    account: dict[str, Any] = {"trials": [], "put_back": [], "sensitivity": []}
+    if wishes.sensitivity:
+        rows = measure_sensitivity(decision, judge)
+        account["sensitivity"] = [vars(row) for row in rows]
+    decision, trials = improve(
+        decision, calibration, judge, wishes.budget, wishes.methods, wishes.time_limit
+    )
+    account["trials"] = [vars(trial) for trial in trials]
+    if wishes.most_float_operators:
+        decision, back = put_back(
+            decision, calibration, judge, wishes.budget, wishes.most_float_operators
+        )
+        account["put_back"] = [vars(row) for row in back]
+    return write_hub(decision), account

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
 from edgecompile.compress.decision import Decision, write_hub
 from edgecompile.compress.groups import fused_clamp, quantized_name, same_params_groups
-from edgecompile.compress.quality import Judge, Quality, is_enough
+from edgecompile.compress.quality import Judge, is_enough
 from edgecompile.compress.switches import SwitchedHub
 from edgecompile.evaluate.agreement import compare
 from edgecompile.graph.hub import Array, constant, name_of
 from edgecompile.graph.provenance import provenance
-from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
+from edgecompile.graph.qdq import SAME_SCALE, WEIGHT_INPUT, WEIGHTED
 
 _FEW = 64
 """Samples that candidates are compared on; what is chosen is judged on all."""
@@ -45,18 +45,15 @@ class PutBack:
     bytes: int
 
 
-def measure_sensitivity(decision: Decision, samples: Array, judge: Judge) -> list[Sensitivity]:
-    """Every operator that is quantized, the most sensitive first.
-
-    `samples` are those of the `judge`. One session answers for all.
-    """
+def measure_sensitivity(decision: Decision, judge: Judge) -> list[Sensitivity]:
+    """Every operator that is quantized, the most sensitive first. One session answers for all."""
     switched = SwitchedHub(decision)
     rows = []
     for node in _operators(decision.hub):
         own = _switches_of(node) & set(switched.names)
-        if not own:
-            continue
-        quality = judge.quality_of(switched.run(samples, own))
+        if not own or node.op_type in SAME_SCALE:
+            continue  # what only moves values adds no error of its own
+        quality = judge.quality_of(switched.run(judge.samples, own))
         finite = math.isfinite(quality.sqnr_db)
         decibel = round(quality.sqnr_db, 2) if finite else None
         lost = None if quality.lost_points is None else round(quality.lost_points, 4)
@@ -70,7 +67,7 @@ def put_back(
     judge: Judge,
     budget: float | None,
     most: int,
-) -> tuple[Decision, Quality, list[PutBack]]:
+) -> tuple[Decision, list[PutBack]]:
     """Leave the fewest operators in float that make the quality enough for `budget` points.
 
     Greedy: of the sets of operators that touch one tensor (they alone can free it), the one that
@@ -89,7 +86,7 @@ def put_back(
     for name in sorted(chosen):
         without = judge.quality(write_hub(search.with_float(chosen - {name})))
         if is_enough(without, budget):
-            chosen, quality = chosen - {name}, without
+            chosen -= {name}
     result = search.with_float(chosen)
     rows = [
         PutBack(
@@ -100,7 +97,7 @@ def put_back(
         for node in _operators(decision.hub)
         if node.name in chosen
     ]
-    return result, quality, rows
+    return result, rows
 
 
 class _Search:
@@ -187,8 +184,3 @@ def _extra_bytes(node: ir.Node) -> int:
         return 0
     weight = constant(node.inputs[WEIGHT_INPUT])
     return 0 if weight is None else 3 * weight.size
-
-
-def as_rows(rows: Sequence[Sensitivity] | Sequence[PutBack]) -> list[dict[str, object]]:
-    """For a step's result."""
-    return [vars(row) for row in rows]

@@ -11,23 +11,33 @@ from typing import Any
 def quantize_hub(
     inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """The float hub with its quantization decided -> hub.onnx, and grid.json: its output scales."""
+    """The float hub with its quantization decided -> hub.onnx, and grid.json: its output scales.
+
+    The result says what was tried beyond plain post-training quantization, and which operators
+    stayed in float.
+    """
     import numpy as np
 
-    from edgecompile.compress.quantize import quantize
+    from edgecompile.compress.quality import Judge
+    from edgecompile.compress.quantize import Wishes, quantize_for_budget
     from edgecompile.compress.scheme import QuantScheme
     from edgecompile.evaluate.dataset import spread
     from edgecompile.graph.hub import load, save
     from edgecompile.graph.qdq import output_scales
 
     samples = np.load(inputs["samples"], mmap_mode="r")
-    chosen = spread(len(samples), parameters["calibration_samples"])
+    labels = np.load(inputs["labels"], allow_pickle=False)
+    chosen = np.ascontiguousarray(samples[spread(len(samples), parameters["calibration_samples"])])
     scheme = QuantScheme(parameters["scheme"], per_channel_weights=parameters["per_channel"])
-    hub = quantize(load(inputs["hub"]), np.ascontiguousarray(samples[chosen]), scheme)
-    save(hub, folder / "hub.onnx")
-    grid = {"output_scales": output_scales(hub)}
+    hub = load(inputs["hub"])
+    judge = Judge(hub, samples, labels, parameters["metric"], Path(parameters["recipe_folder"]))
+    quantized, account = quantize_for_budget(
+        hub, chosen, scheme, judge, Wishes(**parameters["wishes"])
+    )
+    save(quantized, folder / "hub.onnx")
+    grid = {"output_scales": output_scales(quantized)}
     (folder / "grid.json").write_text(json.dumps(grid), encoding="utf-8")
-    return {"operators": len(hub.graph), "calibration_samples": len(chosen)}
+    return {"operators": len(quantized.graph), "calibration_samples": len(chosen), **account}
 
 
 def narrow_hub(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import typing
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -97,6 +98,9 @@ class MetricFunction(Strict):
     """How many budget points one unit of the metric is worth: 100 for a fraction."""
 
 
+ImproveMethod = Literal["equalize", "ranges", "rounding", "biases"]
+
+
 class QuantizeStage(Strict):
     """How numbers are made small."""
 
@@ -105,6 +109,23 @@ class QuantizeStage(Strict):
     """Spread evenly over the calibration data."""
     per_channel: bool = True
     """One weight scale per output channel; false: one per tensor."""
+    improve: Literal["auto"] | list[ImproveMethod] = "auto"
+    """What to try when plain int8 does not promise to hold the budget: auto is all, [] nothing."""
+    fallback: bool = False
+    """Put operators back to float, the fewest that hold the budget, on targets that have it."""
+    fallback_operators: Annotated[int, Field(ge=1)] = 8
+    """At most so many."""
+    sensitivity: bool = False
+    """Measure what the quantization of each operator costs by itself."""
+    time_limit: Annotated[float, Field(gt=0)] | None = None
+    """Seconds for `improve`. A result that it cuts short depends on the machine."""
+
+
+def improve_methods(stage: QuantizeStage) -> list[str]:
+    """The methods that the stage may try."""
+    if stage.improve == "auto":
+        return list(typing.get_args(ImproveMethod))
+    return list(stage.improve)
 
 
 class Stages(Strict):

@@ -14,6 +14,7 @@ from rich.text import Text
 from edgecompile.build.result import BuildResult, StageResult, TargetResult
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
+from edgecompile.report.compression import print_compression
 
 WIDEST = 500
 """Columns. A log file or a pipe has no width of its own; a table takes only what it needs."""
@@ -27,6 +28,7 @@ def print_build(result: BuildResult, output: Path, *, verbose: bool = False) -> 
     if any(stage.metric is not None for stage in result.stages):
         console.print()
         console.print(_stage_table(result))
+    print_compression(console, result.compression)
     _print_kernel_agreement(console, result)
     for target in result.targets:
         _print_target(console, target, output, verbose)
