@@ -237,6 +237,7 @@ class _PlanBuilder:
             return name
         wishes = {
             "budget": self.recipe.budgets.quantize,
+            "least_db": self.recipe.agreement.quantize,
             "methods": improve_methods(stage),
             "time_limit": stage.time_limit,
             "most_float_operators": stage.fallback_operators if may_put_back else 0,

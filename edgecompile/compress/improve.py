@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from edgecompile.compress.bias_correction import correct_biases
 from edgecompile.compress.decision import Decision, decide, write_hub
 from edgecompile.compress.equalize import equalize
-from edgecompile.compress.quality import Judge, is_enough
+from edgecompile.compress.quality import Goal, Judge
 from edgecompile.compress.ranges import least_squares_ranges, observe_channels
 from edgecompile.compress.rounding import round_for_outputs
 from edgecompile.graph.hub import Array
@@ -74,11 +74,11 @@ def improve(
     decision: Decision,
     samples: Array,
     judge: Judge,
-    budget: float | None,
+    goal: Goal,
     methods: Sequence[str],
     time_limit: float | None = None,
 ) -> tuple[Decision, list[Trial]]:
-    """Try `methods` in their order until the quality is enough for `budget` points.
+    """Try `methods` in their order until the goal is met.
 
     `time_limit` in seconds ends the search after the method that is at work: then the result
     depends on the machine.
@@ -88,7 +88,7 @@ def improve(
     trials: list[Trial] = []
     for name in (m for m in METHODS if m in methods):
         late = time_limit is not None and time.monotonic() - started > time_limit
-        if late or is_enough(quality, budget):
+        if late or goal.is_met(quality):
             break
         candidate = METHODS[name](decision, samples)
         found = judge.quality(write_hub(candidate))

@@ -34,7 +34,9 @@ def observe(
     source = session.get_inputs()[0].name
     for sample in samples:
         batch = np.ascontiguousarray(sample[None])
-        tensors = dict(zip(names, session.run(names, {source: batch}), strict=True))
+        # Asked for no names, a session gives all outputs.
+        found = session.run(names, {source: batch}) if names else []
+        tensors = dict(zip(names, found, strict=True))
         if wanted(source):
             tensors[source] = batch
         yield tensors

@@ -63,8 +63,18 @@ class Judge:
             return None
 
 
-def is_enough(quality: Quality, budget: float | None) -> bool:
-    """Does the quality promise to hold a budget of so many points (None: any)?"""
-    if quality.sqnr_db < ENOUGH_DECIBEL:
-        return False
-    return budget is None or quality.lost_points is None or quality.lost_points <= budget
+@dataclass(frozen=True)
+class Goal:
+    """What the recipe asks of the quantize stage: points that may be lost, and the least SQNR of
+    its outputs; None: any."""
+
+    budget: float | None = None
+    least_db: float | None = None
+
+    def is_met(self, quality: Quality) -> bool:
+        """Does the quality promise to hold it on other samples as well?"""
+        if quality.sqnr_db < max(ENOUGH_DECIBEL, self.least_db or 0.0):
+            return False
+        if self.budget is None or quality.lost_points is None:
+            return True
+        return quality.lost_points <= self.budget

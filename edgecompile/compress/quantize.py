@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecompile.compress.decision import decide, write_hub
 from edgecompile.compress.improve import improve
-from edgecompile.compress.quality import Judge
+from edgecompile.compress.quality import Goal, Judge
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.compress.sensitivity import measure_sensitivity, put_back
 from edgecompile.graph.hub import Array
@@ -18,9 +18,10 @@ from edgecompile.graph.hub import Array
 
 @dataclass(frozen=True)
 class Wishes:
-    """What may be done beyond plain post-training quantization to hold `budget` points."""
+    """What may be done beyond plain post-training quantization to meet the goal."""
 
     budget: float | None = None
+    least_db: float | None = None
     methods: Sequence[str] = ()
     time_limit: float | None = None
     most_float_operators: int = 0
@@ -58,18 +59,16 @@ def quantize_for_budget(
         ToolchainFailed: NNCF fails.
         ContractError: the result breaks the hub's conventions.
     """
-    decision = decide(hub, calibration, scheme)
+    decision, goal = decide(hub, calibration, scheme), Goal(wishes.budget, wishes.least_db)
     account: dict[str, Any] = {"trials": [], "put_back": [], "sensitivity": []}
     if wishes.sensitivity:
         rows = measure_sensitivity(decision, judge)
         account["sensitivity"] = [vars(row) for row in rows]
     decision, trials = improve(
-        decision, calibration, judge, wishes.budget, wishes.methods, wishes.time_limit
+        decision, calibration, judge, goal, wishes.methods, wishes.time_limit
     )
     account["trials"] = [vars(trial) for trial in trials]
     if wishes.most_float_operators:
-        decision, back = put_back(
-            decision, calibration, judge, wishes.budget, wishes.most_float_operators
-        )
+        decision, back = put_back(decision, calibration, judge, goal, wishes.most_float_operators)
         account["put_back"] = [vars(row) for row in back]
     return write_hub(decision), account

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecompile.compress.decision import Decision, write_hub
 from edgecompile.compress.groups import fused_clamp, quantized_name, same_params_groups
-from edgecompile.compress.quality import Judge, is_enough
+from edgecompile.compress.quality import Goal, Judge
 from edgecompile.compress.switches import SwitchedHub
 from edgecompile.evaluate.agreement import compare
 from edgecompile.graph.hub import Array, constant, name_of
@@ -65,10 +65,10 @@ def put_back(
     decision: Decision,
     samples: Array,
     judge: Judge,
-    budget: float | None,
+    goal: Goal,
     most: int,
 ) -> tuple[Decision, list[PutBack]]:
-    """Leave the fewest operators in float that make the quality enough for `budget` points.
+    """Leave the fewest operators in float that meet the goal.
 
     Greedy: of the sets of operators that touch one tensor (they alone can free it), the one that
     gains most for each operator; in the end, those that turn out to be needless are quantized
@@ -77,7 +77,7 @@ def put_back(
     search = _Search(decision, samples[:_FEW])
     chosen: frozenset[str] = frozenset()
     quality = judge.quality(write_hub(decision))
-    while not is_enough(quality, budget):
+    while not goal.is_met(quality):
         step = search.best_step(chosen, most)
         if step is None:
             break
@@ -85,7 +85,7 @@ def put_back(
         quality = judge.quality(write_hub(search.with_float(chosen)))
     for name in sorted(chosen):
         without = judge.quality(write_hub(search.with_float(chosen - {name})))
-        if is_enough(without, budget):
+        if goal.is_met(without):
             chosen -= {name}
     result = search.with_float(chosen)
     rows = [

@@ -71,7 +71,8 @@ def test_a_broken_budget_leaves_no_artifact_behind_and_says_which_step_lost_what
         "  --> tiny/recipe.yaml:12:11\n"
         " 12 | budgets: {quantize: 5.0, lower: 5.0, total: 5.0}\n"
         "    |           ^\n"
-        "help: spend more on this step, or change budgets.quantize (docs/budgets.md)\n",
+        "help: put the operators that cost most back to float: stages.quantize.fallback=true, "
+        "or change budgets.quantize (docs/quantize.md)\n",
     )
     assert list(tree(tmp_path / "dist")) == ["tiny/summary.json"]
     summary = json.loads((tmp_path / "dist/tiny/summary.json").read_bytes())
@@ -120,7 +121,8 @@ def test_an_agreement_that_is_not_reached_breaks_the_budget_too(edgecompile, tin
         f"error: the step quantize[affine] broke its budget: the outputs agree to {sqnr:g} dB "
         "with those of the step before, and agreement.quantize demands 90 dB\n"
         "  --> --set agreement.quantize=90\n"
-        "help: spend more on this step, or change agreement.quantize (docs/budgets.md)\n",
+        "help: put the operators that cost most back to float: stages.quantize.fallback=true, "
+        "or change agreement.quantize (docs/quantize.md)\n",
     )
     assert not (tmp_path / "dist/tiny/cpu-onnxruntime").exists()
 

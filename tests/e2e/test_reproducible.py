@@ -128,4 +128,9 @@ def test_the_recipe_beside_the_artifact_spells_every_default_out(two_builds):
         "precision": "int8",
         "calibration_samples": 256,
         "per_channel": True,
+        "improve": "auto",
+        "fallback": False,
+        "fallback_operators": 8,
+        "sensitivity": False,
+        "time_limit": None,
     }
