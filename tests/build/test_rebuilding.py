@@ -94,7 +94,7 @@ def measurements() -> list[str]:
     return [s for s in (*BASELINE, *FLOAT_HUB, *QUANTIZED) if s.startswith("measure")]
 
 
-def measurements() -> list[str]:
+def judged_by_the_metric() -> list[str]:
     """The measurements, and the quantization, which stops trying where the metric is good enough;
     what it decides is the same here, so that nothing behind it is built again."""
     steps = (*BASELINE, *FLOAT_HUB, *QUANTIZED)
