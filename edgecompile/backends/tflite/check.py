@@ -9,9 +9,10 @@ import onnx_ir as ir
 from edgecompile.backends.tflite.lower import operators_by_node
 from edgecompile.backends.tflite.operators import OPERATORS
 from edgecompile.findings import Finding
+from edgecompile.graph.constants import half_constant
 from edgecompile.graph.provenance import provenance
 
-_IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant", "Cast"})
+_IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
 _TABLE = "docs/backends/tflite.md"
 _REMEDY = f"write this part of forward() with other operators ({_TABLE} lists them)"
 
@@ -41,7 +42,7 @@ def check_hub(hub: ir.Model, device_operators: Sequence[str]) -> list[Finding]:
 
 
 def _refusal(node: ir.Node) -> str | None:
-    if node.op_type in _IGNORED:
+    if node.op_type in _IGNORED or half_constant(node.outputs[0]) is not None:
         return None
     entry = OPERATORS.get(node.op_type)
     if entry is None:

@@ -119,9 +119,7 @@ def conv_transpose(g: Grower) -> None:
     if min(sizes) < 1:
         return relu(g)
     w_name = g.constant(c, out, kernel, kernel)
-    attributes = (
-        f"strides=[{stride},{stride}], pads={pads}, output_padding=[{extra},{extra}]"
-    )
+    attributes = f"strides=[{stride},{stride}], pads={pads}, output_padding=[{extra},{extra}]"
     g.node(f"ConvTranspose<{attributes}>({g.x}, {w_name})", (1, out, *sizes))
 
 
@@ -314,7 +312,9 @@ def split(g: Grower) -> None:
     first = g.between(1, size - 1)
     rest = f"r{len(g.lines)}"
     name = f"t{len(g.lines)}"
-    g.lines.append(f"{rest}, {name} = Split<axis={axis}>({g.x}, {g.integers([first, size-first])})")
+    g.lines.append(
+        f"{rest}, {name} = Split<axis={axis}>({g.x}, {g.integers([first, size - first])})"
+    )
     g.operators.add("Split")
     shape = g.shape
     if g.chance():
