@@ -21,6 +21,9 @@ settings.load_profile("same-every-time")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+DATA = os.environ.get("EDGECOMPILE_DATA")
+"""As it was when the tests started: each test is isolated from it."""
+
 _VARIABLES = ("CACHE", "DATA", "FORMAT", "PATH", "VERBOSE")
 
 TINY_MODEL = """\
@@ -88,6 +91,15 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
     monkeypatch.setenv("EDGECOMPILE_CACHE", str(shared_cache))
     monkeypatch.chdir(tmp_path)
     yield tmp_path
+
+
+@pytest.fixture
+def data_folder(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of pretrained models and data sets; without one the test is skipped."""
+    if not DATA:
+        pytest.skip("EDGECOMPILE_DATA does not name the folder of real packs")
+    monkeypatch.setenv("EDGECOMPILE_DATA", DATA)
+    return Path(DATA)
 
 
 @pytest.fixture

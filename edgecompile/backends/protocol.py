@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
+    from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
 
 
@@ -74,8 +75,8 @@ class Backend(Protocol):
         """Is the toolchain installed, which versions, and what to type if not."""
         ...
 
-    def check(self, hub: ir.Model, target: Target) -> list[Finding]:
-        """What will not work on this target, found without lowering anything."""
+    def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
+        """What will not work with the float hub on this target, found before anything slow."""
         ...
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:

@@ -19,7 +19,9 @@ def check(
     from edgecompile.graph.hub import load
 
     target = Target.model_validate(parameters["target"])
-    findings = get_backend(target.backend).check(load(inputs["hub"]), target)
+    findings = get_backend(target.backend).check(
+        load(inputs["hub"]), target, parameters["precision"]
+    )
     return {"findings": [asdict(finding) for finding in findings]}
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edgecompile.backends.files import backend_of_file
+from edgecompile.backends.protocol import Inspection
 from edgecompile.build.cache import Cache
 from edgecompile.build.execute import Listener, execute
 from edgecompile.build.plan import make_artifact_plan
+from edgecompile.errors import UserError
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.recipe.load import LoadedRecipe
 
@@ -28,7 +30,8 @@ def evaluate_artifact(
         EdgecompileError: the file is no artifact, or does not run on this model's inputs.
     """
     backend = backend_of_file(artifact)
-    backend.inspect(artifact)  # a damaged file is refused before anything slow
+    facts = backend.inspect(artifact)  # a damaged file is refused before anything slow
+    _require_same_input(artifact, facts, loaded)
     plan = make_artifact_plan(loaded, artifact, backend.name, options)
     outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
     for outcome in outcomes.values():
@@ -47,3 +50,14 @@ def evaluate_artifact(
         "evidence": results["run[artifact]"]["evidence"],
         **results["measure[artifact]"],
     }
+
+
+def _require_same_input(artifact: Path, facts: Inspection, loaded: LoadedRecipe) -> None:
+    """An artifact may hold the input's dimensions in another order, never other ones."""
+    shape = loaded.recipe.model.input.shape
+    if [sorted(tensor.shape) for tensor in facts.inputs] != [sorted(shape)]:
+        found = ", ".join(str(list(tensor.shape)) for tensor in facts.inputs)
+        raise UserError(
+            f"{artifact.name} takes {found}, and the model of {loaded.recipe.name} takes {shape}",
+            remedy="name the recipe that the artifact was built from",
+        )

@@ -34,7 +34,7 @@ from edgecompile.build.result import (
     verdicts_of,
 )
 from edgecompile.build.step import Step
-from edgecompile.errors import BudgetBroken, EdgecompileError, TargetCannotRun
+from edgecompile.errors import BudgetBroken, EdgecompileError, TargetCannotRun, UserError
 from edgecompile.evaluate.budget import explain
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.findings import Finding
@@ -105,7 +105,11 @@ def _build_once(
             max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
             tuple(StepResult(n, o.status, o.cpu_seconds) for n, o in outcomes.items()),
         )
-        write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
+        try:
+            write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
+        except UserError:
+            if result.exit_code == 0:  # else the failure that came first is what one must hear
+                raise
     return result
 
 

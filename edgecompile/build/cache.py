@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecompile.build.digest import canonical_json, digest_file, digest_json
+from edgecompile.digest import canonical_json, digest_file, digest_json
 
 CACHE_VARIABLE = "EDGECOMPILE_CACHE"
 FORMAT = 1

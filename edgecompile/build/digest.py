@@ -1,33 +1,8 @@
-"""Digests: of bytes, of files, and of JSON values in one canonical form."""
+"""Digests lie beside the rooms now, since the backends need them too; this is the old place.
 
-from __future__ import annotations
+To be removed once backends/files.py imports `edgecompile.digest`.
+"""
 
-import hashlib
-import json
-from pathlib import Path
-from typing import Any
+from edgecompile.digest import digest_file
 
-
-def digest_bytes(data: bytes) -> str:
-    """SHA-256 as 64 hex digits."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def digest_file(path: Path) -> str:
-    """SHA-256 of a file's content, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def canonical_json(value: Any) -> bytes:
-    """The one way in which edgecompile writes a JSON value whose bytes matter.
-
-    Raises:
-        ValueError: the value holds NaN or infinity, which JSON has not.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def digest_json(value: Any) -> str:
-    """SHA-256 of a JSON value, whatever the order of its keys."""
-    return digest_bytes(canonical_json(value))
+__all__ = ["digest_file"]

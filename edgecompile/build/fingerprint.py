@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from edgecompile.build.digest import digest_bytes, digest_json
+from edgecompile.digest import digest_bytes, digest_json
 
 _DISTRIBUTIONS = {
     "google": "protobuf",
@@ -53,6 +54,7 @@ def fingerprint(module: Path, roots: tuple[Root, ...]) -> Fingerprint:
     sources: dict[str, str] = {}
     packages: dict[str, str] = {}
     waiting, seen = [module.resolve()], set[Path]()
+    local_of: dict[str, list[Path]] = {}
     while waiting:
         file = waiting.pop()
         if file in seen:
@@ -63,8 +65,14 @@ def fingerprint(module: Path, roots: tuple[Root, ...]) -> Fingerprint:
         while name in sources:  # two roots, a file of the same name in each
             name += "'"
         sources[name] = tree_digest
+        waiting += _packages_around(file, roots)
         for imported in imports:
-            local = _resolve(imported, file, roots)
+            relative = imported.startswith(".")
+            local = None if relative else local_of.get(imported)
+            if local is None:
+                local = _resolve(imported, file, roots)
+            if not relative:  # what an absolute import means does not depend on the importer
+                local_of[imported] = local
             if local:
                 waiting += local
             else:
@@ -96,7 +104,7 @@ def _read_source(source: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -104,6 +112,16 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             yield base
             separator = "" if base.endswith(".") else "."
             yield from (f"{base}{separator}{alias.name}" for alias in node.names)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement, also inside functions and branches; expressions hold no imports."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, block, None) or ()
 
 
 def _resolve(name: str, importer: Path, roots: tuple[Root, ...]) -> list[Path]:
@@ -115,15 +133,27 @@ def _resolve(name: str, importer: Path, roots: tuple[Root, ...]) -> list[Path]:
         starts = [root.folder for root in roots if root.package in (None, parts[0])]
     for start in starts:
         files = []
-        place = start
+        place = str(start)  # strings, not paths: this is asked a thousand times in each build
         for part in parts:
-            place = place / part
-            for candidate in (place / "__init__.py", place.with_name(f"{place.name}.py")):
-                if candidate.is_file():
-                    files.append(candidate.resolve())
+            place = f"{place}/{part}"
+            found = [f for f in (f"{place}/__init__.py", f"{place}.py") if os.path.isfile(f)]  # noqa: PTH113
+            if not found and not os.path.isdir(place):  # noqa: PTH112 (no folder without __init__)
+                break
+            files += found
         if files:
-            return files
+            return [Path(file).resolve() for file in files]
     return []
+
+
+def _packages_around(file: Path, roots: tuple[Root, ...]) -> list[Path]:
+    """The `__init__.py` that Python runs before the module itself, innermost first."""
+    tops = {root.folder.resolve() for root in roots}
+    found = []
+    for folder in file.parents:
+        if folder in tops or not (folder / "__init__.py").is_file():
+            break
+        found.append(folder / "__init__.py")
+    return found
 
 
 def _relative_name(file: Path, roots: tuple[Root, ...]) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecompile.build.cache import Cache, Record
-from edgecompile.build.digest import digest_file
 from edgecompile.build.disk import disk_error
+from edgecompile.digest import digest_file
 from edgecompile.errors import UserError
 
 _STAGED = ".unfinished-"

@@ -10,9 +10,9 @@ from typing import Any
 
 import edgecompile
 from edgecompile.backends.registry import backend_source, get_backend
-from edgecompile.build.digest import digest_file, digest_json
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.step import External, Product, Step
+from edgecompile.digest import digest_file, digest_json
 from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
@@ -184,7 +184,10 @@ class _PlanBuilder:
             "check",
             "edgecompile.backends.steps:check",
             {"hub": Product("simplify", "hub.onnx")},
-            {"target": target.model_dump(mode="json")},
+            {
+                "target": target.model_dump(mode="json"),
+                "precision": self.recipe.stages.quantize.precision,
+            },
             target=target.name,
             backend=target.backend,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgecompile.build.digest import digest_json
+from edgecompile.digest import digest_json
 
 StepFunction = Callable[[Mapping[str, Path], Mapping[str, Any], Path], dict[str, Any]]
 """`(inputs, parameters, folder) -> result`: writes files into `folder`, returns a JSON value."""

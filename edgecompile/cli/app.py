@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -122,6 +123,9 @@ def cli() -> None:
     """
 
 
+_ENVIRONMENT = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EROFS}
+"""Failures of the machine, not of edgecompile: a full disk, a device that is gone."""
+
 _VERBOSE = re.compile(r"^(-v+|--verbose)$")
 
 
@@ -137,6 +141,7 @@ def run(arguments: list[str]) -> int:
     try:
         app = App(_level_in_environment())
         result = cli.main(arguments, prog_name="edgecompile", standalone_mode=False, obj=app)
+        sys.stdout.flush()  # what cannot be written is to be told here, not at exit
         return result if isinstance(result, int) else 0
     except EdgecompileError as error:
         click.echo(error.render(), err=True)
@@ -154,13 +159,22 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        return _tell(error, arguments)
+
+
+def _tell(error: Exception, arguments: list[str]) -> int:
+    """Tell what no part of edgecompile expected; returns the exit code."""
+    if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"error: {error.strerror}{where}", err=True)
+        return EdgecompileError.exit_code
+    if _level_in_environment() or any(_VERBOSE.match(argument) for argument in arguments):
         import traceback
 
-        if _level_in_environment() or any(_VERBOSE.match(argument) for argument in arguments):
-            traceback.print_exc()
-        click.echo(
-            f"internal error: {type(error).__name__}: {error}\n"
-            "help: this is a bug of edgecompile; `edgecompile -v ...` prints the traceback",
-            err=True,
-        )
-        return ContractError.exit_code
+        traceback.print_exception(error)
+    click.echo(
+        f"internal error: {type(error).__name__}: {error}\n"
+        "help: this is a bug of edgecompile; `edgecompile -v ...` prints the traceback",
+        err=True,
+    )
+    return ContractError.exit_code

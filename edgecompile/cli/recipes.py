@@ -52,10 +52,11 @@ def show_recipe(app: App, recipe: str, output_format: str, overrides: tuple[str,
 
 
 @recipes.command("schema")
+@format_option
 @verbosity_options
 @click.pass_obj
-def show_schema(app: App) -> None:
-    """Print the JSON Schema of a recipe, for editors."""
+def show_schema(app: App, output_format: str) -> None:
+    """Print the JSON Schema of a recipe, for editors, as JSON in either format."""
     from edgecompile.recipe.schema import recipe_json_schema
 
     app.json(recipe_json_schema())

@@ -16,6 +16,9 @@ from edgecompile.evaluate.outputs import Array
 
 _MOST_BINS = 33
 """LSB differences beyond +-16 fall into the outermost bins: by then the count is what matters."""
+_LIMIT = _MOST_BINS // 2
+_PART = 1 << 18
+"""Elements that are compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,25 +53,18 @@ def compare(
             f"the model has {len(outputs)} outputs, and had {len(reference)} in the step before"
         )
     worst, noise_ratio, elements, equal = 0.0, 0.0, 0, 0
-    lsb: dict[str, int] = {}
+    lsb = np.zeros(_MOST_BINS, np.int64)
     for index, (expected, actual) in enumerate(zip(reference, outputs, strict=True)):
         _require_same_shape(index, expected, actual)
-        difference = actual.astype(np.float64) - expected
-        worst = max(worst, float(np.abs(difference).max()))
-        # One sample has no variance over samples: what is left is its own over its elements.
-        axis = 0 if len(expected) > 1 else None
-        signal = float(expected.astype(np.float64).var(axis=axis).mean())
-        noise = float((difference**2).mean())
-        if noise > 0:
-            noise_ratio = max(noise_ratio, noise / signal if signal > 0 else np.inf)
-        elements += difference.size
         scale = scales[index] if index < len(scales) else None
-        if scale is None:
-            equal += int((difference == 0).sum())
-        else:
-            steps = np.rint(difference / scale).astype(np.int64)
-            equal += int((steps == 0).sum())
-            _count(steps, lsb)
+        part = _difference(expected, actual, scale)
+        worst = max(worst, part.worst)
+        if part.noise > 0:
+            ratio = part.noise / part.signal if part.signal > 0 else np.inf
+            noise_ratio = max(noise_ratio, ratio)
+        elements += expected.size
+        equal += part.equal
+        lsb += part.lsb
     return OutputAgreement(
         max_abs=_figures(worst),
         sqnr_db=None
@@ -78,8 +74,41 @@ def compare(
         else -300.0,
         equal=round(equal / elements, 6),
         same_top1=_same_top1(reference[0], outputs[0]),
-        lsb=dict(sorted(lsb.items(), key=lambda item: int(item[0]))),
+        lsb={str(i - _LIMIT): int(count) for i, count in enumerate(lsb) if count},
     )
+
+
+@dataclass
+class _Difference:
+    """Sums over one output: of squares, of equal elements, of differences by size."""
+
+    worst: float = 0.0
+    signal: float = 0.0
+    noise: float = 0.0
+    equal: int = 0
+    lsb: Array = field(default_factory=lambda: np.zeros(_MOST_BINS, np.int64))
+
+
+def _difference(expected: Array, actual: Array, scale: float | None) -> _Difference:
+    """Part by part: a million outputs of a thousand elements would fill memory as float64."""
+    found = _Difference()
+    rows = max(1, _PART // max(1, expected[:1].size))
+    # One sample has no variance over samples: what is left is its own over its elements.
+    centre = expected.mean(axis=0 if len(expected) > 1 else None, dtype=np.float64)
+    for start in range(0, len(expected), rows):
+        wanted = expected[start : start + rows].astype(np.float64)
+        difference = actual[start : start + rows] - wanted
+        found.worst = max(found.worst, float(np.abs(difference).max()))
+        found.noise += float(np.square(difference).sum())
+        found.signal += float(np.square(wanted - centre).sum())
+        if scale is None:
+            found.equal += int((difference == 0).sum())
+        else:
+            steps = np.clip(np.rint(difference / scale), -_LIMIT, _LIMIT).astype(np.int64)
+            counts = np.bincount(steps.ravel() + _LIMIT, minlength=_MOST_BINS)
+            found.equal += int(counts[_LIMIT])
+            found.lsb += counts
+    return found
 
 
 def _require_same_shape(index: int, expected: Array, actual: Array) -> None:
@@ -89,13 +118,6 @@ def _require_same_shape(index: int, expected: Array, actual: Array) -> None:
             f"output {index} has the shape {list(actual.shape)}, "
             f"and {list(expected.shape)} in the step before"
         )
-
-
-def _count(steps: Array, lsb: dict[str, int]) -> None:
-    limit = _MOST_BINS // 2
-    values, counts = np.unique(np.clip(steps, -limit, limit), return_counts=True)
-    for value, count in zip(values, counts, strict=True):
-        lsb[str(int(value))] = lsb.get(str(int(value)), 0) + int(count)
 
 
 def _same_top1(reference: Array, outputs: Array) -> float | None:

@@ -46,7 +46,11 @@ def run_onnx(model: bytes, samples: Array, *, optimized: bool = False) -> list[A
     name = session.get_inputs()[0].name
 
     def run_one(sample: Array) -> Sequence[Array]:
-        outputs: Sequence[Array] = session.run(None, {name: sample[None]})
+        try:
+            outputs: Sequence[Array] = session.run(None, {name: sample[None]})
+        except Exception as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise ToolchainFailed(f"ONNX Runtime cannot run the model: {first_line}") from error
         return outputs
 
     return run_each(lambda: run_one, samples)

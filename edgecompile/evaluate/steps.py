@@ -12,8 +12,8 @@ import numpy as np
 
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.agreement import compare
-from edgecompile.evaluate.metrics import score
 from edgecompile.evaluate.outputs import load_outputs, not_finite
+from edgecompile.evaluate.scoring import score
 
 
 def measure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecompile.errors import ToolchainFailed
+from edgecompile.graph.batch_norm import turn_batch_norms_into_scales
 from edgecompile.graph.hub import infer_shapes, remove_unused_constants
 from edgecompile.graph.one_pixel_pools import turn_one_pixel_pools_into_means
 from edgecompile.graph.provenance import carry_provenance
@@ -30,6 +31,7 @@ def simplify(model: ir.Model) -> ir.Model:
     _remove_identities(result.graph)
     result = infer_shapes(result)
     carry_provenance(model, result)
+    turn_batch_norms_into_scales(result)
     turn_one_pixel_pools_into_means(result)
     remove_unused_constants(result.graph)
     return result

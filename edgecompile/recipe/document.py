@@ -37,10 +37,13 @@ class Document:
     marks: dict[KeyPath, tuple[int, int]]
 
     def locate(self, path: KeyPath) -> Location:
-        """Where `path` was written; a key that is absent is located at its nearest parent."""
+        """Where `path` was written; a key that is absent is located at its nearest parent, and
+        one whose parents are absent too in the file as a whole."""
         while path and path not in self.marks:
             path = path[:-1]
-        line, column = self.marks.get(path, (1, 1))
+        if not path:
+            return Location(self.file)
+        line, column = self.marks[path]
         text = self.lines[line - 1] if line <= len(self.lines) else None
         return Location(self.file, line, column, text)
 

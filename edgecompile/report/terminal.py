@@ -59,6 +59,8 @@ def _title(result: BuildResult) -> str:
 
 def _stage_row(stage: StageResult, metric: Metric) -> list[str | Text]:
     name = f"lower {stage.target}" if stage.target else stage.step
+    if stage.stage == "pytorch":
+        name = "pytorch"
     agreement = stage.agreement.get("baseline", {})
     if stage.metric is None:
         why = "not reached" if stage.status == "skipped" else "failed"
@@ -158,9 +160,8 @@ def finding_lines(finding: Finding) -> list[str]:
 
 
 def _print_costs(console: Console, result: BuildResult) -> None:
-    spent = sum(stage.cpu_seconds or 0.0 for stage in result.stages)
+    spent = sum(step.cpu_seconds or 0.0 for step in result.steps)
     if spent and result.peak_bytes:
         console.print(
-            f"[dim]{spent:.1f} CPU seconds in measured steps, "
-            f"peak memory {result.peak_bytes / 1e6:,.0f} MB[/dim]"
+            f"[dim]{spent:.1f} CPU seconds, peak memory {result.peak_bytes / 1e6:,.0f} MB[/dim]"
         )

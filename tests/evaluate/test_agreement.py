@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edgecompile.errors import ToolchainFailed
+from edgecompile.evaluate import agreement as agreement_module
 from edgecompile.evaluate.agreement import compare
 
 FLOATS = st.floats(-100, 100, width=32)
@@ -44,6 +45,14 @@ def test_a_constant_output_does_not_hide_an_error(outputs, offset):
     if plain.sqnr_db is not None and plain.sqnr_db > -200:
         assert biased.sqnr_db is not None
         assert biased.sqnr_db <= plain.sqnr_db
+
+
+@given(reference=OUTPUTS, outputs=OUTPUTS, rows=st.integers(1, 8))
+def test_the_parts_in_which_outputs_are_compared_do_not_show(reference, outputs, rows):
+    whole = compare([reference], [outputs], [0.5])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement_module, "_PART", 3 * rows)
+        assert compare([reference], [outputs], [0.5]) == whole
 
 
 def test_the_worst_of_several_outputs_counts():
@@ -108,7 +117,7 @@ def test_outputs_of_another_shape_are_never_stretched_to_fit(reference, outputs,
 
 def test_a_metric_may_rise_while_the_outputs_are_wrong_and_it_is_seen():
     """MLPerf Tiny's ad01 lost nine biases in conversion and its AUC rose from .8804 to .9029."""
-    from edgecompile.evaluate.metrics import score
+    from edgecompile.evaluate.scoring import score
 
     generator = np.random.default_rng(0)
     labels = np.arange(200) % 2

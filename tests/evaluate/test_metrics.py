@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edgecompile.errors import UserError
-from edgecompile.evaluate.metrics import METRICS, metric_of, score
+from edgecompile.evaluate.metrics import METRICS, metric_of
+from edgecompile.evaluate.scoring import score
 
 HERE = Path()
 NO_SAMPLES = np.empty((0,), np.float32)

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from edgecompile.recipe.schema import Recipe
+
 
 def test_a_new_recipe_builds_as_it_is(edgecompile, tmp_path):
     result = edgecompile("recipes", "new", "mine")
@@ -16,9 +18,10 @@ def test_a_new_recipe_builds_as_it_is(edgecompile, tmp_path):
         "wrote recipes/mine/model.py\n"
         "next: edgecompile build recipes/mine\n",
     )
-    result = edgecompile("build", "recipes/mine", "-t", "cpu-onnxruntime", "-q")
+    result = edgecompile("build", "recipes/mine", "-q")
     assert (result.exit_code, result.stderr) == (0, "")
     assert (tmp_path / "dist/mine/cpu-onnxruntime/model.onnx").is_file()
+    assert (tmp_path / "dist/mine/android-tflite/model.tflite").is_file()
 
 
 def test_a_new_recipe_goes_where_it_is_asked_to(edgecompile, tmp_path):
@@ -72,17 +75,8 @@ def test_a_place_that_cannot_be_written_to_is_told(edgecompile, tmp_path):
 
 def test_the_schema_knows_every_key_and_forbids_the_others(edgecompile):
     schema = json.loads(edgecompile("recipes", "schema").stdout)
-    assert set(schema["properties"]) == {
-        "agreement",
-        "budgets",
-        "data",
-        "description",
-        "metric",
-        "model",
-        "name",
-        "stages",
-        "targets",
-    }
+    assert set(schema["properties"]) == set(Recipe.model_fields)
+    assert set(schema["required"]) == {"name", "model", "data", "targets"}
     assert schema["additionalProperties"] is False
     described = schema["$defs"]["QuantizeStage"]["properties"]["calibration_samples"]
     assert described["description"] == "Spread evenly over the calibration data."

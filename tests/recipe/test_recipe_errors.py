@@ -78,6 +78,12 @@ def test_a_missing_key_is_named(refused):
     )
 
 
+def test_a_key_that_is_missing_at_the_top_is_told_with_the_file(refused):
+    assert refused("targets: [cpu-onnxruntime]\n", "") == (
+        "error: the key 'targets' is missing\n  --> tiny/recipe.yaml\n"
+    )
+
+
 def test_an_alias_is_refused_because_it_can_expand_to_gigabytes(refused):
     assert refused("calib.npz\n  evaluation: eval.npz", "&a calib.npz\n  evaluation: *a") == (
         "error: YAML aliases (*name) are not allowed\n"

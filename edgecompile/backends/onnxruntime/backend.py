@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from edgecompile.evaluate.outputs import Array
+    from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
 
 
@@ -45,7 +46,7 @@ class OnnxRuntimeBackend:
         except importlib.metadata.PackageNotFoundError:
             return Probe(False, remedy="pip install onnxruntime")
 
-    def check(self, hub: ir.Model, target: Target) -> list[Finding]:
+    def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """ONNX Runtime is the executor of the hub: a session on it is the check."""
         import onnx_ir as ir
         import onnxruntime as ort

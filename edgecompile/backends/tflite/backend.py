@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
+    from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
 
 
@@ -35,18 +36,25 @@ class TFLiteBackend:
         except importlib.metadata.PackageNotFoundError:
             return Probe(False, remedy="pip install ai-edge-litert")
 
-    def check(self, hub: ir.Model, target: Target) -> list[Finding]:
+    def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """Operators that have no form in TFLite, or that the device's runtime lacks."""
         from edgecompile.backends.tflite.check import check_hub
 
-        return check_hub(hub, TFLiteOptions.model_validate(target.options).operators)
+        operators = TFLiteOptions.model_validate(target.options).operators
+        return check_hub(hub, operators, may_convert=precision != "int8")
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
-        """Write `model.tflite`: every scale, zero point and integer of the hub, unchanged."""
+        """Write `model.tflite`: every scale, zero point and integer of the hub, unchanged.
+
+        A float hub with operators that the emitter lacks goes through TensorFlow's converter.
+        """
+        from edgecompile.backends.tflite.check import refused_nodes
+        from edgecompile.backends.tflite.converter import convert_hub
         from edgecompile.backends.tflite.lower import lower_hub
 
         options = TFLiteOptions.model_validate(target.options)
-        (folder / self.main_file).write_bytes(lower_hub(hub, options.io))
+        content = convert_hub(hub) if refused_nodes(hub) else lower_hub(hub, options.io)
+        (folder / self.main_file).write_bytes(content)
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
         """Execute the saved file with LiteRT and the target's kernels."""

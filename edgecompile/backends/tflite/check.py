@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from edgecompile.backends.tflite.converter import can_convert
 from edgecompile.backends.tflite.lower import operators_by_node
 from edgecompile.backends.tflite.operators import OPERATORS
-from edgecompile.findings import Finding
+from edgecompile.findings import Finding, Level
 from edgecompile.graph.constants import half_constant
 from edgecompile.graph.provenance import provenance
 
@@ -17,15 +18,20 @@ _TABLE = "docs/backends/tflite.md"
 _REMEDY = f"write this part of forward() with other operators ({_TABLE} lists them)"
 
 
-def check_hub(hub: ir.Model, device_operators: Sequence[str]) -> list[Finding]:
+def check_hub(
+    hub: ir.Model, device_operators: Sequence[str], *, may_convert: bool = False
+) -> list[Finding]:
     """One error for each node that has no form in TFLite, or none that the device's runtime has.
 
-    `device_operators` are the names that the runtime knows; empty: all.
+    `device_operators` are the names that the runtime knows; empty: all. With `may_convert` (a
+    float model), what only our emitter lacks is a warning: TensorFlow's converter takes over.
     """
+    may_convert = may_convert and not device_operators and can_convert(hub)
     refused = [
-        _finding(node, "tflite-operator", reason)
-        for node in hub.graph
-        if (reason := _refusal(node)) is not None
+        _left_to_tensorflow(node)
+        if may_convert
+        else _finding(node, "error", "tflite-operator", reason, _REMEDY)
+        for node, reason in refused_nodes(hub)
     ]
     if refused or not device_operators:
         return refused
@@ -33,12 +39,30 @@ def check_hub(hub: ir.Model, device_operators: Sequence[str]) -> list[Finding]:
     return [
         _finding(
             node,
+            "error",
             "tflite-runtime-operator",
             f"the device's runtime has no {' and no '.join(missing)}",
+            _REMEDY,
         )
         for node, names in operators_by_node(hub)
         if (missing := sorted(set(names) - known))
     ]
+
+
+def refused_nodes(hub: ir.Model) -> list[tuple[ir.Node, str]]:
+    """The nodes that our emitter cannot write, each with the reason."""
+    reasons = ((node, _refusal(node)) for node in hub.graph)
+    return [(node, reason) for node, reason in reasons if reason is not None]
+
+
+def _left_to_tensorflow(node: ir.Node) -> Finding:
+    return _finding(
+        node,
+        "warning",
+        "tflite-converter",
+        f"edgecompile writes no {node.op_type}: TensorFlow's converter will make the whole file",
+        None,
+    )
 
 
 def _refusal(node: ir.Node) -> str | None:
@@ -46,20 +70,20 @@ def _refusal(node: ir.Node) -> str | None:
         return None
     entry = OPERATORS.get(node.op_type)
     if entry is None:
-        return f"TFLite has no operator for ONNX's {node.op_type}"
+        return f"edgecompile writes no TFLite operator for ONNX's {node.op_type}"
     return entry.refuse(node)
 
 
-def _finding(node: ir.Node, rule: str, message: str) -> Finding:
+def _finding(node: ir.Node, level: Level, rule: str, message: str, remedy: str | None) -> Finding:
     origin = provenance(node)
     return Finding(
-        "error",
+        level,
         rule,
         message,
         node=node.name,
         op_type=node.op_type,
         module=origin.module,
         source=origin.source,
-        remedy=_REMEDY,
+        remedy=remedy,
         reference=_TABLE,
     )

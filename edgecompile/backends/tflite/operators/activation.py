@@ -115,6 +115,19 @@ def emit_hard_sigmoid(emission: Emission, node: ir.Node) -> None:
     emission.op("RELU_0_TO_1", [shifted], [emission.result(node, x.order)])
 
 
+def emit_log_softmax(emission: Emission, node: ir.Node) -> None:
+    """LOG_SOFTMAX over the last axis, in float: its int8 output range is fixed and coarse."""
+    x = emission.activation(node, 0, plain(rank_of(node.inputs[0])))
+    result = emission.result(node, x.order)
+    emission.op("LOG_SOFTMAX", [x], [result], make_options("LogSoftmaxOptions"))
+
+
+def _refuse_log_softmax(node: ir.Node) -> str | None:
+    axis = node.attributes.get_int("axis", -1)
+    is_last = axis in {-1, rank_of(node.inputs[0]) - 1}
+    return None if is_last else "LogSoftmax is written over the last axis only"
+
+
 def _refuse_clamp(node: ir.Node) -> str | None:
     bounds = [value for value in node.inputs[1:] if value is not None]
     return None if all(is_static(b) for b in bounds) else "the bounds of Clip must be constant"
@@ -155,4 +168,7 @@ OPERATORS = {
     "Cos": Operator(_unary("COS", "CosOptions"), integer=False),
     "Floor": Operator(_unary("FLOOR"), integer=False),
     "Ceil": Operator(_unary("CEIL"), integer=False),
+    "Round": Operator(_unary("ROUND"), integer=False),
+    "Sign": Operator(_unary("SIGN"), integer=False),
+    "LogSoftmax": Operator(emit_log_softmax, _refuse_log_softmax, integer=False),
 }

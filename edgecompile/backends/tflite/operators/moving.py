@@ -228,17 +228,19 @@ def emit_expand(emission: Emission, node: ir.Node) -> None:
 
 
 def emit_depth_to_space(emission: Emission, node: ir.Node) -> None:
-    """DEPTH_TO_SPACE: TFLite's order of channels is ONNX's DCR."""
+    """DEPTH_TO_SPACE: TFLite's order of channels is ONNX's DCR; for CRD (torch's PixelShuffle)
+    the channels are put into that order by a GATHER."""
     x = emission.activation(node, 0, CHANNELS_LAST)
     result = emission.result(node, CHANNELS_LAST)
     block = node.attributes.get_int("blocksize", 0)
+    if node.attributes.get_string("mode", "DCR") == "CRD" and result.shape[1] > 1:
+        channels = np.arange(x.shape[1]).reshape(result.shape[1], block**2).T.ravel()
+        ordered = emission.like(x, f"{node.name}.ordered", x.shape, CHANNELS_LAST)
+        gather = make_options("GatherOptions", axis=3, batchDims=0)
+        emission.op("GATHER", [x, emission.writer.integers(channels)], [ordered], gather)
+        x = ordered
     options = make_options("DepthToSpaceOptions", blockSize=block)
     emission.op("DEPTH_TO_SPACE", [x], [result], options)
-
-
-def _refuse_depth_to_space(node: ir.Node) -> str | None:
-    mode = node.attributes.get_string("mode", "DCR")
-    return None if mode == "DCR" else "DepthToSpace in mode CRD (PixelShuffle) is not written"
 
 
 OPERATORS = {
@@ -254,5 +256,5 @@ OPERATORS = {
     "Concat": Operator(emit_concat),
     "Pad": Operator(emit_pad, _refuse_pad),
     "Expand": Operator(emit_expand),
-    "DepthToSpace": Operator(emit_depth_to_space, _refuse_depth_to_space),
+    "DepthToSpace": Operator(emit_depth_to_space),
 }

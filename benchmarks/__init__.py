@@ -1,0 +1,1 @@
+"""Ratios against peers, each pair measured in one run on one machine."""

@@ -1,0 +1,46 @@
+"""The recipes of real models, built from the real packs where $EDGECOMPILE_DATA names them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+TARGETS = ("cpu-onnxruntime", "android-tflite")
+
+# What PyTorch reaches by the pack's README, what int8 may lose in points, and the least share of
+# outputs that equal those of ONNX Runtime's integer kernels (at most 1 LSB apart).
+PROMISES = {
+    "kws_dscnn": (0.9193, 0.5, 0.999),
+    "ic_resnet8": (0.8795, 0.3, 0.995),
+    "ad_autoencoder": (0.8804, 0.5, 0.999),
+    "cifar_resnet20": (0.9137, 0.3, 0.995),
+    "fmnist_cnn": (0.9116, 0.3, None),
+    "fmnist_vit": (0.8782, 1.0, None),
+}
+QUICK = {"kws_dscnn", "ic_resnet8"}
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(r, marks=() if r in QUICK else pytest.mark.full) for r in PROMISES],
+)
+def test_a_real_model_loses_no_more_than_promised(edgecompile, data_folder, recipe):
+    options = [word for name in TARGETS for word in ("-t", name)]
+    result = edgecompile("build", recipe, "-q", "--format", "json", *options)
+    assert result.exit_code == 0, result.stderr
+    reached, may_lose, least_equal = PROMISES[recipe]
+    assert result.json()["stages"][0]["metric"] == pytest.approx(reached, abs=5.1e-5)
+    lowered = [row for row in result.json()["stages"] if row["stage"] == "lower"]
+    assert [row["target"] for row in lowered] == list(TARGETS)
+    for row in lowered:
+        assert row["delta_baseline"] >= -may_lose
+        assert row["evidence"] == "vendor-runtime"
+        if least_equal is not None:
+            twin = row["agreement"]["twin"]
+            assert set(twin["lsb"]) <= {"-1", "0", "1"}
+            assert twin["equal"] >= least_equal
+    for target in TARGETS:
+        manifest = json.loads((Path("dist") / recipe / target / "manifest.json").read_bytes())
+        assert manifest["model"] == recipe
