@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
-
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -21,8 +19,7 @@ from edgecompile.graph.hub import constant, serialize
 from edgecompile.graph.provenance import Provenance, provenance
 from edgecompile.graph.qdq import FIXED_OUTPUT, check_qdq, tensor_params
 from tests.backends.tflite.compare import by_litert, by_onnx_runtime, lsb_differences
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import hub_of, node_of, plain_min_max, samples_for
+from tests.hubs import hub_of, node_of, plain_min_max, quickly_quantized, samples_for
 
 AFFINE, SYMMETRIC = QuantScheme("affine"), QuantScheme("symmetric")
 
@@ -37,8 +34,7 @@ SAMPLES = samples_for(NET, 16)
 
 
 def with_scheme(scheme: QuantScheme, hub: ir.Model = NET, samples=SAMPLES) -> ir.Model:
-    with patch("edgecompile.compress.quantize.post_training_quantize", plain_min_max):
-        return quantize(hub, samples, scheme)
+    return quickly_quantized(hub, samples, scheme)
 
 
 def activation_pairs(hub: ir.Model):

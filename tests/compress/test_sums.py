@@ -14,8 +14,7 @@ from edgecompile.graph.hub import serialize
 from edgecompile.graph.qdq import TensorParams
 from edgecompile.graph.unsigned import to_unsigned
 from tests.backends.tflite.compare import by_litert
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import hub_of, samples_for
+from tests.hubs import hub_of, quickly_quantized, samples_for
 
 SUM = hub_of("float[1,2] x", "a = Mul(x, x) b = Neg(x) y = Add(a, b)")
 SCALES = st.floats(1e-4, 10).map(lambda value: float(np.float32(value)))

@@ -9,8 +9,7 @@ import pytest
 from edgecompile.errors import ContractError
 from edgecompile.graph.hub import add_constant, infer_shapes
 from edgecompile.graph.qdq import TensorParams, check_qdq, output_scales, require_qdq, weight_axis
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import changed, hub_of, node_of, samples_for
+from tests.hubs import changed, hub_of, node_of, quickly_quantized, samples_for
 
 FLOAT = hub_of(
     "float[1,2,6,6] x",
@@ -222,14 +221,7 @@ def test_all_violations_are_in_one_message():
 
 def test_what_is_told_to_stay_in_float_breaks_no_convention():
     hub = hub_of("float[1,4] x", "g = Gemm(x, w) y = Exp(g)", "float[4,4] w")
-    from unittest.mock import patch
-
-    from edgecompile.compress.quantize import quantize
-    from edgecompile.compress.scheme import QuantScheme
-    from tests.hubs import plain_min_max
-
-    with patch("edgecompile.compress.quantize.post_training_quantize", plain_min_max):
-        mixed = quantize(hub, samples_for(hub), QuantScheme(), float_nodes=frozenset({"exp2"}))
+    mixed = quickly_quantized(hub, samples_for(hub), float_nodes=frozenset({"exp2"}))
     assert check_qdq(mixed, "affine", frozenset({"exp2"})) == []
     assert node_of(mixed, "Exp").outputs[0].is_graph_output()
     assert output_scales(mixed) == [None]

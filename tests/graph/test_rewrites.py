@@ -20,8 +20,7 @@ from edgecompile.graph.one_pixel_pools import turn_one_pixel_pools_into_means
 from edgecompile.graph.provenance import Provenance, carry_provenance, provenance
 from edgecompile.graph.simplify import simplify
 from edgecompile.graph.unsigned import to_unsigned
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import changed, hub_of, node_of, samples_for
+from tests.hubs import changed, hub_of, node_of, quickly_quantized, samples_for
 
 
 def same(one: ir.Model, other: ir.Model, tolerance: float = 0.0) -> bool:

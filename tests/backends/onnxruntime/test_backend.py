@@ -15,8 +15,7 @@ from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.graph.qdq import output_scales
 from edgecompile.recipe.target import Target
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import hub_of, samples_for
+from tests.hubs import hub_of, quickly_quantized, samples_for
 
 BACKEND = OnnxRuntimeBackend()
 TARGET = Target.model_validate(
@@ -82,7 +81,7 @@ def test_lowering_twice_gives_the_same_bytes(tmp_path):
 def test_a_graph_that_onnx_runtime_refuses_is_a_finding_and_not_an_exception():
     hub = float_hub()
     hub.graph[0].op_type = "NoSuchOperator"
-    (finding,) = BACKEND.check(hub, TARGET)
+    (finding,) = BACKEND.check(hub, TARGET, "int8")
     assert finding.rule == "onnxruntime-refuses"
     assert "NoSuchOperator" in finding.message
 

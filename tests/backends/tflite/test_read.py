@@ -13,8 +13,7 @@ from edgecompile.backends.protocol import Inspection
 from edgecompile.backends.tflite.lower import lower_hub
 from edgecompile.backends.tflite.read import inspect_tflite
 from edgecompile.errors import UserError
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import hub_of, samples_for
+from tests.hubs import hub_of, quickly_quantized, samples_for
 
 
 def small_file() -> bytes:

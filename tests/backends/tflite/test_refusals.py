@@ -109,9 +109,9 @@ REFUSED = {
     "Pad with ones": (
         IMAGE, "y = Pad(x, p, v)", "int64[8] p = {0,0,1,1,0,0,1,1}, float v = {1}",
         "padding with another value than 0"),
-    "DepthToSpace CRD": (
-        IMAGE, 'y = DepthToSpace<blocksize=2, mode="CRD">(x)', "",
-        "DepthToSpace in mode CRD (PixelShuffle) is not written"),
+    "LogSoftmax over the channels of an image": (
+        IMAGE, "y = LogSoftmax<axis=1>(x)", "",
+        "LogSoftmax is written over the last axis only"),
     "Resize of a sequence": (
         "float[1,4,6] x",
         'y = Resize<mode="nearest", coordinate_transformation_mode="asymmetric", '
@@ -140,8 +140,9 @@ REFUSED = {
         "float[1,4] x", "r = Squeeze(x, z) y = LayerNormalization(x, r)", "int64[1] z = {0}",
         "weight and bias of LayerNormalization must be constant"),
     "a cast of an activation": (
-        IMAGE, "y = Cast<to=11>(x)", "", "TFLite has no operator for ONNX's Cast"),
-    "an unknown operator": (IMAGE, "y = Erf(x)", "", "TFLite has no operator for ONNX's Erf"),
+        IMAGE, "y = Cast<to=11>(x)", "", "edgecompile writes no TFLite operator for ONNX's Cast"),
+    "an unknown operator": (
+        IMAGE, "y = Erf(x)", "", "edgecompile writes no TFLite operator for ONNX's Erf"),
 }  # fmt: skip
 
 
@@ -164,6 +165,13 @@ def test_a_refused_node_is_a_finding_with_its_place(name):
 def test_every_refused_node_has_its_own_finding():
     hub = hub_of(IMAGE, "e = Erf(x) r = Relu(e) y = Erf(r)")
     assert [f.node for f in check_hub(hub, ())] == ["erf1", "erf3"]
+
+
+def test_a_float_model_is_left_to_tensorflows_converter_with_a_warning():
+    hub = hub_of(IMAGE, "r = LogSoftmax<axis=1>(x) y = Relu(r)")
+    (finding,) = check_hub(hub, (), may_convert=True)
+    assert (finding.level, finding.rule) == ("warning", "tflite-converter")
+    assert (finding.node, finding.source) == ("logsoftmax1", "model.py:1")
 
 
 def test_an_operator_that_the_device_lacks_is_named():

@@ -14,8 +14,7 @@ from edgecompile.errors import ContractError, ToolchainFailed, UserError
 from edgecompile.graph.qdq import output_scales
 from edgecompile.recipe.target import Target
 from tests.backends.tflite.compare import by_litert, by_onnx_runtime, inspection
-from tests.backends.tflite.test_random_graphs import quickly_quantized
-from tests.hubs import hub_of, samples_for
+from tests.hubs import hub_of, quickly_quantized, samples_for
 
 NETS = {
     "image to image": ("float[1,3,6,5] x", "y = Conv<pads=[1,1,1,1]>(x, w)", "float[2,3,3,3] w"),
@@ -79,7 +78,7 @@ def test_the_backend_lowers_runs_and_reads_back(tmp_path):
     )  # fmt: skip
     backend = TFLiteBackend()
     assert backend.probe().available
-    assert backend.check(hub, target) == []
+    assert backend.check(hub, target, "int8") == []
     backend.lower(hub, target, tmp_path)
     file = tmp_path / backend.main_file
     assert backend.inspect(file).inputs[0].dtype == "uint8"
