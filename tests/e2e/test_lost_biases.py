@@ -16,6 +16,9 @@ import pytest
 from tests.conftest import DATA, REPOSITORY, TINY_MODEL, TINY_RECIPE, WEIGHT, write_tiny
 
 LOSSY = """\
+import os
+from pathlib import Path
+
 from ai_edge_litert import schema_py_generated as schema
 import flatbuffers
 
