@@ -27,7 +27,7 @@ def float_files_are_right(graph: RandomGraph) -> None:
         return
     samples = samples_for(hub, 4)
     expected = by_onnx_runtime(hub, samples)
-    for kernels in ("xnnpack", "reference"):
+    for kernels in ("xnnpack", "builtin", "reference"):
         assert relative_error(expected, by_litert(hub, samples, kernels)) < 1e-3
 
 
@@ -41,7 +41,7 @@ def int8_files_are_right(graph: RandomGraph) -> None:
     floats, expected = by_onnx_runtime(hub, samples), by_onnx_runtime(quantized, samples)
     # What rounding does to this graph: no kernel that rounds differently does more to it.
     noise = lsb_differences(quantized, expected, floats).max()
-    for kernels in ("xnnpack", "reference"):
+    for kernels in ("xnnpack", "builtin", "reference"):
         differences = lsb_differences(quantized, expected, by_litert(quantized, samples, kernels))
         if graph.operators <= EXACT:
             assert differences.max() == 0
