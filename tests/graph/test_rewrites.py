@@ -15,6 +15,7 @@ from edgecompile.graph.constants import (
     is_static,
     static_value,
 )
+from edgecompile.graph.divisions import turn_divisions_into_products
 from edgecompile.graph.hub import constant, load, serialize
 from edgecompile.graph.one_pixel_pools import turn_one_pixel_pools_into_means
 from edgecompile.graph.provenance import Provenance, carry_provenance, provenance
@@ -104,6 +105,44 @@ def test_a_one_pixel_pool_that_is_the_output_keeps_its_name():
     rewritten = changed(hub, turn_one_pixel_pools_into_means)
     assert [output.name for output in rewritten.graph.outputs] == ["y"]
     assert same(hub, rewritten, 1e-6)
+
+
+def test_a_division_by_a_constant_is_a_product():
+    hub = hub_of("float[1,4] x", "d = Div(x, c) y = Relu(d)", "float[4] c = {0.5, -2, 1000, 0.001}")
+    rewritten = changed(hub, turn_divisions_into_products)
+    assert [node.op_type for node in rewritten.graph] == ["Mul", "Relu"]
+    assert provenance(rewritten.graph[0]) == Provenance("net.div1", "model.py:1")
+    assert same(hub, rewritten, 1e-3)
+    assert set(rewritten.graph.initializers) == {"div1.reciprocal"}
+
+
+def test_a_small_divisor_is_not_rounded_to_zero_by_quantization():
+    hub = hub_of("float[1,2] x", "y = Div(x, c)", "float[2] c = {0.001, 1}")
+    samples = samples_for(hub)
+    quantized = quickly_quantized(simplify(hub), samples)
+    (expected,), (actual,) = (run_onnx(serialize(h), samples) for h in (hub, quantized))
+    assert np.abs(expected - actual).max() < 0.01 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("body", "constants"),
+    [
+        ("y = Div(c, x)", "float[2] c"),
+        ("y = Div(x, x)", ""),
+        ("y = Div(x, c)", "float[2] c = {0, 1}"),
+        ("y = Div(x, c)", "float[2] c = {1e-40, 1}"),
+    ],
+)
+def test_other_divisions_stay(body, constants):
+    hub = changed(hub_of("float[1,2] x", body, constants), turn_divisions_into_products)
+    assert [node.op_type for node in hub.graph] == ["Div"]
+
+
+def test_a_division_that_is_the_output_keeps_its_name():
+    hub = hub_of("float[1,2] x", "y = Div(x, c)", "float c = {4}")
+    rewritten = changed(hub, turn_divisions_into_products)
+    assert [output.name for output in rewritten.graph.outputs] == ["y"]
+    assert same(hub, rewritten)
 
 
 QUANTIZED = hub_of(
