@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -11,10 +12,14 @@ import onnx_ir as ir
 
 from edgecompile.compress.narrow import quantize_weights
 from edgecompile.compress.ptq import PtqResult, QuantizedWeight
+from edgecompile.compress.quantize import quantize
+from edgecompile.compress.scheme import QuantScheme
 from edgecompile.graph.constants import dequantized_constant
 from edgecompile.graph.hub import Array, infer_shapes, shape_of
 from edgecompile.graph.provenance import MODULE_KEY, SOURCE_KEY
 from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
+
+AFFINE = QuantScheme("affine")
 
 
 def hub_of(inputs: str, body: str, constants: str = "", outputs: str = "float[] y") -> ir.Model:
@@ -66,6 +71,17 @@ def plain_min_max(hub: ir.Model, *_: object) -> PtqResult:
         if pair is not None:
             weights[node.name or ""] = QuantizedWeight(pair.data, pair.scale)
     return PtqResult(weights, {})
+
+
+def quickly_quantized(
+    hub: ir.Model,
+    samples: Array,
+    scheme: QuantScheme = AFFINE,
+    **how: frozenset[str],
+) -> ir.Model:
+    """The int8 hub by `quantize`, without NNCF."""
+    with patch("edgecompile.compress.quantize.post_training_quantize", plain_min_max):
+        return quantize(hub, samples, scheme, **how)
 
 
 def node_of(hub: ir.Model, op_type: str) -> ir.Node:

@@ -180,7 +180,7 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
         producer = value.producer()
         if producer is not None and producer.op_type == "DequantizeLinear":
             if dequantized_constant(value) is None or node.op_type in VALUES:
-                inputs.append(tensor_params(producer))
+                inputs += _params_if_per_tensor(producer)
             elif node.op_type in WEIGHTED and index == WEIGHT_INPUT:
                 found += _check_weight(node, producer)
         elif constant(value) is None:
@@ -189,11 +189,11 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
             found.append(f"{node.name} has the float constant {value.name}")
     outputs: list[TensorParams] = []
     for output in (o for o in node.outputs if o.uses() or o.is_graph_output()):
-        params = _quantized_as(output)
-        if is_float(output) and params is None:
+        pair = _quantizer_behind(output)
+        if pair is not None:
+            outputs += _params_if_per_tensor(pair)
+        elif is_float(output):
             found.append(f"{node.name} makes {output.name}, which is not quantized")
-        elif params is not None:
-            outputs.append(params)
     if node.op_type in SAME_SCALE and len(set(inputs + outputs)) > 1:
         found.append(f"{node.name} ({node.op_type}) has different parameters in and out")
     fixed = FIXED_OUTPUT[scheme].get(node.op_type)
@@ -220,11 +220,19 @@ def _check_weight(node: ir.Node, pair: ir.Node) -> list[str]:
     return [] if axis == wanted else [f"{node.name} has weight scales on axis {axis}, not {wanted}"]
 
 
-def _quantized_as(value: ir.Value) -> TensorParams | None:
-    """The parameters of the one QuantizeLinear behind a tensor, through a fused clamp."""
+def _params_if_per_tensor(node: ir.Node) -> list[TensorParams]:
+    """The parameters of a pair's node; none where `_check_pair` has something to say about it."""
+    scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
+    if scale is None or zero is None or scale.ndim != 0:
+        return []
+    return [tensor_params(node)]
+
+
+def _quantizer_behind(value: ir.Value) -> ir.Node | None:
+    """The one QuantizeLinear behind a tensor, through a fused clamp."""
     consumers = [use.node for use in value.uses()]
     if len(consumers) == 1 and consumers[0].op_type in CLAMPS:
         consumers = [use.node for use in consumers[0].outputs[0].uses()]
     if len(consumers) == 1 and consumers[0].op_type == "QuantizeLinear":
-        return tensor_params(consumers[0])
+        return consumers[0]
     return None

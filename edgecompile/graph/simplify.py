@@ -6,6 +6,7 @@ import onnx_ir as ir
 
 from edgecompile.errors import ToolchainFailed
 from edgecompile.graph.batch_norm import turn_batch_norms_into_scales
+from edgecompile.graph.divisions import turn_divisions_into_products
 from edgecompile.graph.hub import infer_shapes, remove_unused_constants
 from edgecompile.graph.one_pixel_pools import turn_one_pixel_pools_into_means
 from edgecompile.graph.provenance import carry_provenance
@@ -33,6 +34,7 @@ def simplify(model: ir.Model) -> ir.Model:
     carry_provenance(model, result)
     turn_batch_norms_into_scales(result)
     turn_one_pixel_pools_into_means(result)
+    turn_divisions_into_products(result)
     remove_unused_constants(result.graph)
     return result
 

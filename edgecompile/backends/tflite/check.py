@@ -10,9 +10,10 @@ from edgecompile.backends.tflite.converter import can_convert
 from edgecompile.backends.tflite.lower import operators_by_node
 from edgecompile.backends.tflite.operators import OPERATORS
 from edgecompile.findings import Finding, Level
+from edgecompile.graph.constants import half_constant
 from edgecompile.graph.provenance import provenance
 
-_IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant", "Cast"})
+_IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
 _TABLE = "docs/backends/tflite.md"
 _REMEDY = f"write this part of forward() with other operators ({_TABLE} lists them)"
 
@@ -65,7 +66,7 @@ def _left_to_tensorflow(node: ir.Node) -> Finding:
 
 
 def _refusal(node: ir.Node) -> str | None:
-    if node.op_type in _IGNORED:
+    if node.op_type in _IGNORED or half_constant(node.outputs[0]) is not None:
         return None
     entry = OPERATORS.get(node.op_type)
     if entry is None:

@@ -22,7 +22,7 @@ from tests.backends.tflite.compare import (
     lsb_differences,
     relative_error,
 )
-from tests.hubs import samples_for
+from tests.hubs import quickly_quantized, samples_for
 
 EXACT = 1e-4
 """Float kernels add in another order, and XNNPACK has its own exponential function."""
@@ -36,9 +36,12 @@ def samples_of(case: Case, hub: ir.Model):
 
 
 def quantized(case: Case):
+    """By NNCF where it decides something: the weights."""
     hub = case.hub()
     samples = samples_of(case, hub)
-    return quantize(hub, samples, QuantScheme("affine")), samples
+    if any(node.op_type in WEIGHTED for node in hub.graph):
+        return quantize(hub, samples, QuantScheme("affine")), samples
+    return quickly_quantized(hub, samples), samples
 
 
 def test_every_operator_of_the_table_has_a_case():

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
-
 import numpy as np
-import onnx_ir as ir
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from edgecompile.backends.tflite.check import check_hub
-from edgecompile.compress.quantize import quantize
-from edgecompile.compress.scheme import QuantScheme
-from edgecompile.graph.hub import Array
 from edgecompile.graph.qdq import output_scales
 from tests.backends.tflite.compare import (
     by_litert,
@@ -21,15 +15,10 @@ from tests.backends.tflite.compare import (
     relative_error,
 )
 from tests.backends.tflite.random_graphs import EXACT, RandomGraph, random_graphs
-from tests.hubs import plain_min_max, samples_for
+from tests.hubs import quickly_quantized, samples_for
 
 THOROUGH = settings(max_examples=1500, suppress_health_check=list(HealthCheck))
 QUICK = settings(max_examples=150, suppress_health_check=list(HealthCheck))
-
-
-def quickly_quantized(hub: ir.Model, samples: Array) -> ir.Model:
-    with patch("edgecompile.compress.quantize.post_training_quantize", plain_min_max):
-        return quantize(hub, samples, QuantScheme("affine"))
 
 
 def float_files_are_right(graph: RandomGraph) -> None:
@@ -38,7 +27,7 @@ def float_files_are_right(graph: RandomGraph) -> None:
         return
     samples = samples_for(hub, 4)
     expected = by_onnx_runtime(hub, samples)
-    for kernels in ("xnnpack", "reference"):
+    for kernels in ("xnnpack", "builtin", "reference"):
         assert relative_error(expected, by_litert(hub, samples, kernels)) < 1e-3
 
 
@@ -52,7 +41,7 @@ def int8_files_are_right(graph: RandomGraph) -> None:
     floats, expected = by_onnx_runtime(hub, samples), by_onnx_runtime(quantized, samples)
     # What rounding does to this graph: no kernel that rounds differently does more to it.
     noise = lsb_differences(quantized, expected, floats).max()
-    for kernels in ("xnnpack", "reference"):
+    for kernels in ("xnnpack", "builtin", "reference"):
         differences = lsb_differences(quantized, expected, by_litert(quantized, samples, kernels))
         if graph.operators <= EXACT:
             assert differences.max() == 0

@@ -142,6 +142,11 @@ def _refuse_elu(node: ir.Node) -> str | None:
     return None if alpha == 1.0 else "ELU is written for alpha 1 only"
 
 
+def _refuse_softmax(node: ir.Node) -> str | None:
+    # tensorflow/lite/kernels/activations.cc, SoftmaxPrepare and SoftmaxEval.
+    return None if rank_of(node.inputs[0]) <= 4 else "SOFTMAX has at most four dimensions"
+
+
 OPERATORS = {
     "Relu": Operator(emit_clamp, _refuse_clamp),
     "Clip": Operator(emit_clamp, _refuse_clamp),
@@ -153,7 +158,7 @@ OPERATORS = {
     "HardSwish": Operator(_unary("HARD_SWISH", "HardSwishOptions")),
     "HardSigmoid": Operator(emit_hard_sigmoid, integer=False),
     "Gelu": Operator(emit_gelu),
-    "Softmax": Operator(emit_softmax),
+    "Softmax": Operator(emit_softmax, _refuse_softmax),
     "Abs": Operator(_unary("ABS", "AbsOptions")),
     "Exp": Operator(_unary("EXP", "ExpOptions"), integer=False),
     "Log": Operator(_unary("LOG"), integer=False),

@@ -11,7 +11,13 @@ import onnx_ir as ir
 from edgecompile.backends.tflite.emission import Emission, Tensor, Weight
 from edgecompile.backends.tflite.flatbuffer import VALID, activation_code, make_options
 from edgecompile.backends.tflite.layout import CHANNELS_LAST
-from edgecompile.backends.tflite.operators.entry import Operator, integers_of, rank_of
+from edgecompile.backends.tflite.operators.entry import (
+    AUTO_PAD,
+    Operator,
+    auto_pads,
+    integers_of,
+    rank_of,
+)
 from edgecompile.backends.tflite.operators.padding import pad_image, padding_of
 from edgecompile.backends.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
 from edgecompile.graph.constants import is_static
@@ -175,9 +181,14 @@ def _refuse_conv(node: ir.Node) -> str | None:
         return "only convolutions over one or two dimensions are written"
     if not is_static(node.inputs[WEIGHT_INPUT]):
         return "the weight of a convolution must be constant"
-    if node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
-        return "auto_pad is not written: give explicit pads, as torch exports them"
-    return None
+    return AUTO_PAD if auto_pads(node) else _refuse_bias(node)
+
+
+def _refuse_bias(node: ir.Node) -> str | None:
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None or is_static(bias):
+        return None
+    return "the bias of a convolution must be constant"
 
 
 def _refuse_transposed(node: ir.Node) -> str | None:
@@ -187,7 +198,9 @@ def _refuse_transposed(node: ir.Node) -> str | None:
         return "TRANSPOSE_CONV has no groups"
     if any(d != 1 for d in integers_of(node, "dilations", [1, 1])):
         return "TRANSPOSE_CONV has no dilation"
-    return None
+    if "output_shape" in node.attributes:
+        return "output_shape of ConvTranspose is not written: give pads, as torch exports them"
+    return AUTO_PAD if auto_pads(node) else _refuse_bias(node)
 
 
 OPERATORS = {

@@ -32,6 +32,15 @@ def rank_of(value: ir.Value | None) -> int:
     return 0 if value is None or value.shape is None else len(value.shape)
 
 
+def auto_pads(node: ir.Node) -> bool:
+    """Does the node leave its pads to the runtime?"""
+    return node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET"
+
+
+AUTO_PAD = "auto_pad is not written: give explicit pads, as torch exports them"
+"""Why such a node is refused."""
+
+
 def integers_of(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
     """An attribute that is a list of integers."""
     return list(node.attributes.get_ints(name, default))

@@ -10,7 +10,7 @@ from edgecompile.backends.tflite.flatbuffer import activation_code, make_options
 from edgecompile.backends.tflite.layout import plain
 from edgecompile.backends.tflite.operators.entry import Operator, rank_of
 from edgecompile.backends.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
-from edgecompile.graph.constants import is_static
+from edgecompile.graph.constants import is_static, static_value
 from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.qdq import WEIGHT_INPUT
 
@@ -21,15 +21,31 @@ def _refuse_gemm(node: ir.Node) -> str | None:
     if node.attributes.get_int("transA", 0):
         return "a transposed first matrix is not written"
     alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
-    return None if (alpha, beta) == (1.0, 1.0) else "alpha and beta other than 1 are not written"
+    if (alpha, beta) != (1.0, 1.0):
+        return "alpha and beta other than 1 are not written"
+    return _refuse_bias(node)
+
+
+def _refuse_bias(node: ir.Node) -> str | None:
+    bias = static_value(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
+    if len(node.inputs) > 2 and node.inputs[2] is not None and bias is None:
+        return "the bias of Gemm must be constant"
+    columns = shape_of(node.outputs[0])[-1]
+    if bias is None or bias.size == 1 or bias.shape[-1] == bias.size == columns:
+        return None
+    return "the bias of Gemm must be one number, or one per column"
 
 
 def _refuse_matmul(node: ir.Node) -> str | None:
     if is_static(node.inputs[0]):
         return "the first matrix of MatMul must be an activation"
     if is_static(node.inputs[1]):
+        if rank_of(node.inputs[0]) < 2:
+            return "a vector is no matrix here: reshape it"
         return None if rank_of(node.inputs[1]) == 2 else "a constant matrix must be 2-D"
     ranks = rank_of(node.inputs[0]), rank_of(node.inputs[1])
+    if min(ranks) < 2:
+        return "a vector is no matrix here: reshape it"
     return None if ranks[0] == ranks[1] else "matrices of different rank are not written"
 
 

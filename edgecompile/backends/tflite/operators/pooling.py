@@ -10,7 +10,13 @@ import onnx_ir as ir
 from edgecompile.backends.tflite.emission import Emission
 from edgecompile.backends.tflite.flatbuffer import SAME, VALID, activation_code, make_options
 from edgecompile.backends.tflite.layout import CHANNELS_LAST, drop_axes, stored_axis
-from edgecompile.backends.tflite.operators.entry import Operator, integers_of, rank_of
+from edgecompile.backends.tflite.operators.entry import (
+    AUTO_PAD,
+    Operator,
+    auto_pads,
+    integers_of,
+    rank_of,
+)
 from edgecompile.backends.tflite.operators.padding import pad_image, padding_of
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import constant, shape_of
@@ -50,6 +56,8 @@ def _counts_padding(node: ir.Node) -> bool:
 def _refuse_pool(node: ir.Node) -> str | None:
     if rank_of(node.inputs[0]) != 4:
         return "only pools over two dimensions are written"
+    if auto_pads(node):
+        return AUTO_PAD
     if node.attributes.get_int("ceil_mode", 0) and _rounds_up(node):
         return "ceil_mode is not written: TFLite's pools round down"
     if any(d != 1 for d in integers_of(node, "dilations", [1, 1])):
@@ -104,8 +112,11 @@ def _reduced_axes(node: ir.Node) -> list[int]:
     if len(node.inputs) > 1 and node.inputs[1] is not None:
         axes = constant(node.inputs[1])
         assert axes is not None
-        return [int(axis) for axis in np.ravel(axes)]
-    return integers_of(node, "axes", []) or list(range(rank_of(node.inputs[0])))
+        listed = [int(axis) for axis in np.ravel(axes)]
+    else:
+        listed = integers_of(node, "axes", [])
+    reduces_all = not listed and not node.attributes.get_int("noop_with_empty_axes", 0)
+    return list(range(rank_of(node.inputs[0]))) if reduces_all else listed
 
 
 def _spatial_axes(node: ir.Node) -> list[int]:

@@ -8,6 +8,7 @@ from edgecompile.backends.tflite.emission import Emission
 from edgecompile.backends.tflite.flatbuffer import make_options
 from edgecompile.backends.tflite.layout import CHANNELS_LAST
 from edgecompile.backends.tflite.operators.entry import Operator, rank_of
+from edgecompile.graph.hub import constant, shape_of
 
 _MODES = {
     ("nearest", "asymmetric"): ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", {}),
@@ -47,6 +48,23 @@ def _refuse_resize(node: ir.Node) -> str | None:
         return f"Resize with mode {mode[0]} and coordinates {mode[1]} has no TFLite operator"
     if mode[0] == "nearest" and node.attributes.get_string("nearest_mode", "") != "floor":
         return "nearest resizing is written for nearest_mode floor only, as torch exports it"
+    if node.attributes.get_int("antialias", 0):
+        return "antialiasing is not written"
+    return _refuse_sizes(node)
+
+
+def _refuse_sizes(node: ir.Node) -> str | None:
+    """TFLite computes the scales from the sizes."""
+    source = node.inputs[0]
+    assert source is not None
+    before, after = shape_of(source), shape_of(node.outputs[0])
+    if before[:2] != after[:2]:
+        return "only height and width are resized"
+    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if scales is None or scales.size == 0:
+        return None
+    if any(before[i] * float(scales.ravel()[i - 4]) != after[i] for i in (2, 3)):
+        return "scales that are not the ratio of the sizes are not written: give the size"
     return None
 
 

@@ -116,6 +116,10 @@ CASES = [
          transposes=1),
     Case("Expand", "nothing", _SEQUENCE, "y = Expand(x, s)", "int64[3] s = {1, 1, 8}"),
     Case("DepthToSpace", "2", "float[1,12,3,4] x", "y = DepthToSpace<blocksize=2>(x)"),
+    Case("DepthToSpace", "2, mode CRD, as PixelShuffle", "float[1,12,3,4] x",
+         "y = DepthToSpace<blocksize=2, mode=\"CRD\">(x)"),
+    Case("DepthToSpace", "2, mode CRD, one channel", "float[1,4,3,4] x",
+         "y = DepthToSpace<blocksize=2, mode=\"CRD\">(x)"),
     Case("DepthToSpace", "3, mode DCR", "float[1,9,3,4] x",
          "y = DepthToSpace<blocksize=3, mode=\"DCR\">(x)"),
 ]  # fmt: skip
