@@ -11,9 +11,10 @@ import onnx
 import onnx_ir as ir
 
 from edgecompile.compress.narrow import quantize_weights
-from edgecompile.compress.ptq import PtqResult, QuantizedWeight
+from edgecompile.compress.ptq import PtqResult
 from edgecompile.compress.quantize import quantize
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.compress.weights import QuantizedWeight
 from edgecompile.graph.constants import dequantized_constant
 from edgecompile.graph.hub import Array, infer_shapes, shape_of
 from edgecompile.graph.provenance import MODULE_KEY, SOURCE_KEY
@@ -80,7 +81,7 @@ def quickly_quantized(
     **how: frozenset[str],
 ) -> ir.Model:
     """The int8 hub by `quantize`, without NNCF."""
-    with patch("edgecompile.compress.quantize.post_training_quantize", plain_min_max):
+    with patch("edgecompile.compress.decision.post_training_quantize", plain_min_max):
         return quantize(hub, samples, scheme, **how)
 
 
