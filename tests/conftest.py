@@ -201,8 +201,14 @@ def tiny(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny")
 
 
+@pytest.fixture(scope="session")
+def shared_cache_with_tiny(shared_cache: Path, cache_with_tiny: Path) -> None:
+    """Spare the first test that needs the tiny recipe built from building it once more."""
+    shutil.copytree(cache_with_tiny, shared_cache, dirs_exist_ok=True)
+
+
 @pytest.fixture
-def built(tiny: Path, edgecompile: CommandLine) -> Path:
+def built(tiny: Path, edgecompile: CommandLine, shared_cache_with_tiny: None) -> Path:
     """The tiny recipe, built: the folder of its one artifact."""
     result = edgecompile("build", tiny)
     assert result.exit_code == 0, result.stderr
