@@ -19,13 +19,9 @@ PROMISES = {
     "fmnist_cnn": (0.9116, 0.3, None),
     "fmnist_vit": (0.8782, 1.0, None),
 }
-QUICK = {"kws_dscnn", "ic_resnet8"}
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [pytest.param(r, marks=() if r in QUICK else pytest.mark.full) for r in PROMISES],
-)
+@pytest.mark.parametrize("recipe", PROMISES)
 def test_a_real_model_loses_no_more_than_promised(edgecompile, data_folder, recipe):
     options = [word for name in TARGETS for word in ("-t", name)]
     result = edgecompile("build", recipe, "-q", "--format", "json", *options)
