@@ -38,10 +38,11 @@ class TFLiteBackend:
 
     def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """Operators that have no form in TFLite, or that the device's runtime lacks."""
-        from edgecompile.backends.tflite.check import check_hub
+        from edgecompile.backends.tflite.check import check_hub, check_scheme
 
         operators = TFLiteOptions.model_validate(target.options).operators
-        return check_hub(hub, operators, may_convert=precision != "int8")
+        findings = check_hub(hub, operators, may_convert=precision != "int8")
+        return findings + (check_scheme(hub, target.scheme) if precision == "int8" else [])
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
         """Write `model.tflite`: every scale, zero point and integer of the hub, unchanged.

@@ -12,6 +12,8 @@ from edgecompile.backends.tflite.operators import OPERATORS
 from edgecompile.findings import Finding, Level
 from edgecompile.graph.constants import half_constant
 from edgecompile.graph.provenance import provenance
+from edgecompile.graph.qdq import FIXED_OUTPUT
+from edgecompile.recipe.target import Scheme
 
 _IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
 _TABLE = "docs/backends/tflite.md"
@@ -46,6 +48,23 @@ def check_hub(
         )
         for node, names in operators_by_node(hub)
         if (missing := sorted(set(names) - known))
+    ]
+
+
+def check_scheme(hub: ir.Model, scheme: Scheme) -> list[Finding]:
+    """One error for each node whose kernel demands other output parameters than the scheme's."""
+    if scheme == "affine":
+        return []
+    return [
+        _finding(
+            node,
+            "error",
+            "tflite-fixed-output",
+            f"TFLite's int8 {node.op_type} has a zero point, which the scheme {scheme} has not",
+            "give the target the scheme affine",
+        )
+        for node in hub.graph
+        if FIXED_OUTPUT["affine"].get(node.op_type) != FIXED_OUTPUT[scheme].get(node.op_type)
     ]
 
 

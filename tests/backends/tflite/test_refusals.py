@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgecompile.backends.tflite.check import check_hub
+from edgecompile.backends.tflite.check import check_hub, check_scheme
 from tests.hubs import hub_of
 
 IMAGE = "float[1,4,6,6] x"
@@ -180,3 +180,13 @@ def test_an_operator_that_the_device_lacks_is_named():
     assert finding.rule == "tflite-runtime-operator"
     assert finding.message == "the device's runtime has no LEAKY_RELU"
     assert (finding.node, finding.module) == ("leakyrelu2", "net.leakyrelu2")
+
+
+def test_a_kernel_with_a_zero_point_is_refused_by_the_symmetric_scheme():
+    hub = hub_of("float[1,8] x", "s = Sigmoid(x) y = Tanh(s)")
+    found = check_scheme(hub, "symmetric")
+    assert [(f.op_type, f.source) for f in found] == [
+        ("Sigmoid", "model.py:1"),
+        ("Tanh", "model.py:2"),
+    ]
+    assert check_scheme(hub, "affine") == []
