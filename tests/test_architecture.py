@@ -28,9 +28,6 @@ everybody's, and imports no room."""
 SHARED_BACKEND_MODULES = {"protocol", "registry", "files", "steps"}
 """What lies in `backends/` itself and belongs to no toolchain."""
 
-TOLERATED = {("edgecompile.backends.files", "edgecompile.build.digest")}
-"""Known to be wrong, until someone who may edit that room imports `edgecompile.digest`."""
-
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -92,19 +89,9 @@ def test_no_room_imports_one_above_it():
         # __main__ is the entrance: it leads to the command line and nowhere else.
         if above is None:
             return not (importer == "edgecompile.__main__" and below == "cli")
-        return below not in BELOW[above] and not is_tolerated(importer, name)
+        return below not in BELOW[above]
 
     assert violations(wrong) == []
-
-
-def is_tolerated(importer: str, name: str) -> bool:
-    return any(importer == a and name.startswith(b) for a, b in TOLERATED)
-
-
-@pytest.mark.parametrize(("importer", "name"), sorted(TOLERATED))
-def test_what_is_tolerated_is_still_needed(importer, name):
-    file = PACKAGE.parent.joinpath(*importer.split(".")).with_suffix(".py")
-    assert name in {found for _, found in imports(file)}
 
 
 def toolchain(module: str) -> str | None:

@@ -51,7 +51,7 @@ def measured_evidence(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: there is a manifest, and the file is not the one that it describes.
     """
-    from edgecompile.build.digest import digest_file
+    from edgecompile.digest import digest_file
 
     manifest = path.parent / "manifest.json"
     if not manifest.is_file():

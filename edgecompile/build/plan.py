@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import edgecompile
-from edgecompile.backends.registry import backend_source, get_backend
+from edgecompile.backends.registry import get_backend
+from edgecompile.build.code import backend_code, installed_code, step_code
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
@@ -398,7 +398,7 @@ class _PlanBuilder:
             self.packages.update(theirs.packages)
             code.append(theirs.digest)
         if backend is not None:
-            theirs = _code_of(backend_source(backend))
+            theirs = backend_code(backend)
             self.packages.update(theirs.packages)
             code.append(theirs.digest)
         self.steps[name] = Step(
@@ -424,60 +424,13 @@ class _PlanBuilder:
             value = getattr(value, key)
         if value not in self.user_code:
             module = value.rpartition(":")[0]
-            found = self._module(module, where)
-            if found is None:
-                return ()  # the import will fail with a message of its own
-            self.user_code[value] = fingerprint(*found)
+            if module.endswith(".py"):
+                file = resolve_file(module, self.folder, self.loaded.locate(*where))
+                roots = tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
+                self.user_code[value] = fingerprint(file, roots)
+            else:
+                found = installed_code(module)
+                if found is None:
+                    return ()  # the import will fail with a message of its own
+                self.user_code[value] = found
         return (self.user_code[value],)
-
-    def _module(self, module: str, where: Sequence[str]) -> tuple[Path, tuple[Root, ...]] | None:
-        """The file of `model.py` or `package.module`, and where its local imports lie."""
-        if not module.endswith(".py"):
-            file = _find_module(module)
-            package = module.partition(".")[0]
-            outer = None if file is None else _outermost(file, module)
-            return None if file is None or outer is None else (file, (Root(outer, package),))
-        file = resolve_file(module, self.folder, self.loaded.locate(*where))
-        return file, tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
-
-
-def _outermost(file: Path, module: str) -> Path | None:
-    """The folder that holds the top-level package of `module`, whose file is `file`."""
-    depth = module.count(".") + (file.name == "__init__.py")
-    return file.parents[depth] if depth < len(file.parents) else None
-
-
-def step_code(function: str) -> Fingerprint:
-    """The fingerprint of the module of edgecompile that defines a step's function."""
-    module = function.partition(":")[0]
-    return _code_of(_PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py"))
-
-
-@cache
-def _code_of(file: Path) -> Fingerprint:
-    return fingerprint(file, (Root(_PACKAGE.parent, _PACKAGE.name), *_plugin_roots(file)))
-
-
-def _plugin_roots(file: Path) -> tuple[Root, ...]:
-    """A backend from another package imports its own modules by that package's name."""
-    if file.is_relative_to(_PACKAGE):
-        return ()
-    outer = file.parent
-    while (outer / "__init__.py").is_file():
-        outer = outer.parent
-    return (Root(outer, file.relative_to(outer).parts[0].removesuffix(".py")),)
-
-
-def _find_module(name: str) -> Path | None:
-    """The file of `package.module`, found without importing the package."""
-    import importlib.machinery
-    import sys
-
-    path: Sequence[str] | None = sys.path
-    spec = None
-    for depth in range(1, name.count(".") + 2):
-        spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:depth]), path)
-        if spec is None:
-            return None
-        path = spec.submodule_search_locations
-    return Path(spec.origin) if spec is not None and spec.origin else None

@@ -20,6 +20,9 @@ from edgecompile.errors import ContractError, EdgecompileError, UserError
 
 _VERBS = {
     "build": ("edgecompile.cli.build:build", "Build a recipe for its targets."),
+    "export": ("edgecompile.cli.export:export", "Export a recipe's model to ONNX."),
+    "quantize": ("edgecompile.cli.quantize:quantize", "Decide the numbers of an ONNX hub."),
+    "compile": ("edgecompile.cli.compile:compile_file", "Lower an ONNX hub for a target."),
     "check": ("edgecompile.cli.check:check", "Say what will not work on a target, fast."),
     "inspect": ("edgecompile.cli.inspect:inspect_artifact", "Show what an artifact holds."),
     "eval": ("edgecompile.cli.evaluate:evaluate", "Measure one artifact on a recipe's data."),
@@ -47,6 +50,13 @@ class App:
     def json(self, value: Any) -> None:
         """One JSON document on stdout."""
         click.echo(json.dumps(value, indent=2, sort_keys=True, allow_nan=False))
+
+    def result(self, value: Any, text: str, output_format: str) -> None:
+        """What a verb made: as JSON, or as text for people and pipes."""
+        if output_format == "json":
+            self.json(value)
+        else:
+            self.data(text)
 
     def say(self, text: str) -> None:
         """A sentence for a person: stderr, silent under -q."""

@@ -72,3 +72,15 @@ output_option = click.option(
     show_default=True,
     help="Folder for the artifacts: OUTPUT/MODEL/TARGET/.",
 )
+
+
+def file_option(default: str) -> Callable[[Command], Command]:
+    """``-o FILE`` of a verb that writes one file."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        default=Path(default),
+        show_default=True,
+        help="The file to write.",
+    )

@@ -14,6 +14,11 @@ _MOST_ROWS = 10
 """Of the operators by sensitivity; the JSON has all."""
 
 
+def print_account(account: Mapping[str, Any]) -> None:
+    """Print one quantize step's account on stderr."""
+    print_compression(Console(stderr=True, highlight=False), {"quantize": account})
+
+
 def print_compression(console: Console, accounts: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the accounts of the quantize steps, by step."""
     for step, account in accounts.items():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecompile.build.code import step_code
 from edgecompile.build.fingerprint import Root, fingerprint
-from edgecompile.build.plan import step_code
 
 
 def write(folder: Path, **files: str) -> Path:

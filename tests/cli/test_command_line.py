@@ -18,7 +18,19 @@ import edgecompile as package
 from edgecompile.cli.app import cli
 from tests.conftest import TINY_RECIPE, command, write_tiny
 
-VERBS = ["build", "check", "inspect", "eval", "recipes", "targets", "cache", "doctor"]
+VERBS = [
+    "build",
+    "export",
+    "quantize",
+    "compile",
+    "check",
+    "inspect",
+    "eval",
+    "recipes",
+    "targets",
+    "cache",
+    "doctor",
+]
 
 
 def leaves(
@@ -178,6 +190,9 @@ def test_a_verbosity_that_is_no_number_is_refused(edgecompile, monkeypatch):
 JSON_CALLS = [
     ("build", "tiny"),
     ("build", "tiny", "--dry-run"),
+    ("export", "tiny"),
+    ("quantize", "tiny", "-t", "cpu-onnxruntime"),
+    ("compile", "tiny/hub.onnx", "-t", "cpu-onnxruntime", "-o", "compiled"),
     ("check", "tiny"),
     ("inspect", "dist/tiny/cpu-onnxruntime"),
     ("eval", "dist/tiny/cpu-onnxruntime", "--recipe", "tiny"),
@@ -194,6 +209,8 @@ JSON_CALLS = [
 
 @pytest.mark.parametrize("arguments", JSON_CALLS, ids=lambda a: " ".join(a[:2]))
 def test_json_is_one_document_on_stdout_and_nothing_else(edgecompile, built, arguments):
+    if arguments[0] == "compile":
+        assert edgecompile("export", "tiny", "-o", "tiny/hub.onnx").exit_code == 0
     result = edgecompile(*arguments, "--format", "json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)

@@ -1,0 +1,68 @@
+"""The code that a step depends on, by fingerprint: ours, a backend's, an installed package's."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import edgecompile
+from edgecompile.backends.registry import backend_source
+from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint
+
+_PACKAGE = Path(edgecompile.__file__).parent
+
+
+def step_code(function: str) -> Fingerprint:
+    """The fingerprint of the module of edgecompile that defines a step's function."""
+    module = function.partition(":")[0]
+    return _code_of(_PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py"))
+
+
+def backend_code(name: str) -> Fingerprint:
+    """The fingerprint of a backend, built in or installed."""
+    return _code_of(backend_source(name))
+
+
+def installed_code(module: str) -> Fingerprint | None:
+    """The fingerprint of an installed `package.module`; None if there is none."""
+    file = _find_module(module)
+    outer = None if file is None else _outermost(file, module)
+    if file is None or outer is None:
+        return None
+    return fingerprint(file, (Root(outer, module.partition(".")[0]),))
+
+
+@cache
+def _code_of(file: Path) -> Fingerprint:
+    return fingerprint(file, (Root(_PACKAGE.parent, _PACKAGE.name), *_plugin_roots(file)))
+
+
+def _plugin_roots(file: Path) -> tuple[Root, ...]:
+    """A backend from another package imports its own modules by that package's name."""
+    if file.is_relative_to(_PACKAGE):
+        return ()
+    outer = file.parent
+    while (outer / "__init__.py").is_file():
+        outer = outer.parent
+    return (Root(outer, file.relative_to(outer).parts[0].removesuffix(".py")),)
+
+
+def _outermost(file: Path, module: str) -> Path | None:
+    """The folder that holds the top-level package of `module`, whose file is `file`."""
+    depth = module.count(".") + (file.name == "__init__.py")
+    return file.parents[depth] if depth < len(file.parents) else None
+
+
+def _find_module(name: str) -> Path | None:
+    """The file of `package.module`, found without importing the package."""
+    path: Sequence[str] | None = sys.path
+    spec = None
+    for depth in range(1, name.count(".") + 2):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:depth]), path)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return Path(spec.origin) if spec is not None and spec.origin else None
