@@ -19,6 +19,9 @@ from edgecompile.cli.app import cli
 from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
+    *("build", "export", "quantize", "compile", "check", "inspect", "eval"),
+    *("recipes", "targets", "cache", "doctor"),
+]
     "build",
     "export",
     "quantize",
