@@ -22,18 +22,6 @@ VERBS = [
     *("build", "export", "quantize", "compile", "check", "inspect", "eval"),
     *("recipes", "targets", "cache", "doctor"),
 ]
-    "build",
-    "export",
-    "quantize",
-    "compile",
-    "check",
-    "inspect",
-    "eval",
-    "recipes",
-    "targets",
-    "cache",
-    "doctor",
-]
 
 
 def leaves(
