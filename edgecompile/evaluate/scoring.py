@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgecompile.errors import UserError
+from edgecompile.evaluate.detection import mean_average_precision
 from edgecompile.evaluate.metrics import METRICS, metric_of
 from edgecompile.evaluate.outputs import Array
 
@@ -142,13 +143,6 @@ def _miou(outputs: Array, labels: Array) -> float:
     return float((np.diag(confusion)[present] / union[present]).mean())
 
 
-def _map50(outputs: Array, labels: Array) -> float:
-    raise UserError(
-        "map50 needs boxes, and how outputs become boxes is the model's own affair",
-        remedy="decode and score them in a function of your own: metric: model.py:score",
-    )
-
-
 def _same_shape(name: str, outputs: Array, labels: Array) -> None:
     if outputs.shape != labels.shape:
         raise UserError(
@@ -161,7 +155,7 @@ _BUILTIN: dict[str, Callable[[Array, Array], float]] = {
     "top1": _top1,
     "top5": _top5,
     "auc": _auc,
-    "map50": _map50,
+    "map50": mean_average_precision,
     "miou": _miou,
     "mse": _mse,
     "sqnr": _sqnr,
