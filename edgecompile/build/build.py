@@ -160,10 +160,15 @@ def check_targets(
         if outcome.error is not None:
             raise outcome.error
     records = {name: o.record for name, o in outcomes.items() if o.record is not None}
-    return {
-        target.name: resolved_findings(records[f"check[{target.name}]"], records, loaded.folder)
-        for target in targets
+    found: dict[str, tuple[Finding, ...]] = {
+        name: (Finding("error", "precision", error.message, remedy=error.remedy),)
+        for name, error in plan.refused.items()
     }
+    for target in targets:
+        if target.name not in found:
+            record = records[f"check[{target.name}]"]
+            found[target.name] = resolved_findings(record, records, loaded.folder)
+    return found
 
 
 def judge_with(

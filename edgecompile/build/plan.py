@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Plan:
     measurements: tuple[Measurement, ...]
     user_code: Fingerprint
     packages: dict[str, str]
+    refused: Mapping[str, TargetCannotRun] = field(default_factory=dict)
+    """Targets that no step is planned for, and why."""
 
     def measurement_of(self, step: str) -> Measurement | None:
         """The measurement that the step `step` completes."""
@@ -55,10 +57,13 @@ def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool
 
     Raises:
         UserError: a file that the recipe names is missing or leaves its folder.
-        TargetCannotRun: a target does not hold the recipe's precision.
+        TargetCannotRun: no target holds the recipe's precision.
     """
-    for target in targets:
-        _require_precision(loaded, target)
+    errors = {target.name: _precision_error(loaded, target) for target in targets}
+    refused = {name: error for name, error in errors.items() if error is not None}
+    if targets and len(refused) == len(errors):
+        raise next(iter(refused.values()))
+    targets = [target for target in targets if target.name not in refused]
     builder = _PlanBuilder(loaded)
     if measured:
         builder.add_data()
@@ -69,7 +74,7 @@ def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool
     if measured:
         for target in targets:
             builder.add_target(target)
-    return builder.plan()
+    return replace(builder.plan(), refused=refused)
 
 
 def make_artifact_plan(
@@ -83,14 +88,15 @@ def make_artifact_plan(
     return builder.plan()
 
 
-def _require_precision(loaded: LoadedRecipe, target: Target) -> None:
+def _precision_error(loaded: LoadedRecipe, target: Target) -> TargetCannotRun | None:
     precision = loaded.recipe.stages.quantize.precision
-    if precision not in target.precisions:
-        raise TargetCannotRun(
-            f"the target {target.name} has no precision '{precision}'",
-            location=loaded.locate("stages", "quantize", "precision"),
-            remedy=f"it has: {', '.join(target.precisions)}",
-        )
+    if precision in target.precisions:
+        return None
+    return TargetCannotRun(
+        f"the target {target.name} has no precision '{precision}'",
+        location=loaded.locate("stages", "quantize", "precision"),
+        remedy=f"it has: {', '.join(target.precisions)}",
+    )
 
 
 class _PlanBuilder:

@@ -251,6 +251,8 @@ def failure_of(
     target: Target, plan: Plan, outcomes: Mapping[str, StepOutcome]
 ) -> EdgecompileError | None:
     """Why `target` was not built: the first failed step that it depends on."""
+    if target.name in plan.refused:
+        return plan.refused[target.name]
     needed = steps_for(plan, target.name)
     for step in plan.steps:
         outcome = outcomes[step.name]

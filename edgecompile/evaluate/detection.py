@@ -69,4 +69,5 @@ def _overlaps(box: Array, others: Array) -> Array:
     shared = np.prod(np.clip(high - low, 0, None), axis=1)
     areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
     union = areas - shared
-    return np.divide(shared, union, out=np.zeros(len(others)), where=union > 0)
+    overlaps: Array = np.divide(shared, union, out=np.zeros(len(others)), where=union > 0)
+    return overlaps

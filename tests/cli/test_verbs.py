@@ -165,3 +165,13 @@ def test_the_doctor_survives_a_backend_that_does_not_load(
         "internal error: the backend 'sick' (no_such:Backend) does not load: "
         "No module named 'no_such'\n"
     )
+
+
+def test_a_target_without_the_precision_does_not_stop_the_others(edgecompile, tiny):
+    options = ["-q", "-t", "mcu-tflite", "-t", "cpu-onnxruntime"]
+    precision = ["--set", "stages.quantize.precision=fp16"]
+    result = edgecompile("build", "tiny", *options, *precision)
+    assert result.exit_code == 4
+    assert "built   cpu-onnxruntime" in result.stdout
+    assert "failed  mcu-tflite               exit 4" in result.stdout
+    assert "the target mcu-tflite has no precision 'fp16'" in result.stderr
