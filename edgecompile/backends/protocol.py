@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,14 @@ class Probe:
     available: bool
     versions: dict[str, str] = field(default_factory=dict)
     remedy: str | None = None
+
+    @classmethod
+    def of_package(cls, name: str) -> Probe:
+        """A toolchain that is one Python package."""
+        try:
+            return cls(True, {name: importlib.metadata.version(name)})
+        except importlib.metadata.PackageNotFoundError:
+            return cls(False, remedy=f"pip install {name}")
 
 
 @dataclass(frozen=True)

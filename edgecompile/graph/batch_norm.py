@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.graph.hub import add_constant, constant, name_of, shape_of
-from edgecompile.graph.provenance import copy_provenance
+from edgecompile.graph.rewrite import replace_node
 
 
 def turn_batch_norms_into_scales(model: ir.Model) -> None:
@@ -39,11 +39,5 @@ def _replace(graph: ir.Graph, node: ir.Node) -> None:
     offset = channels("offset", shift - mean * factor)
     add = ir.node("Add", [scale.outputs[0], offset], name=f"{node.name}.shift")
     scale.outputs[0].name = f"{name_of(result)}.scaled"
-    for new in (scale, add):
-        new.outputs[0].type, new.outputs[0].shape = result.type, result.shape
-        copy_provenance(node, new)
-    graph.insert_before(node, [scale, add])
-    ir.convenience.replace_all_uses_with(result, add.outputs[0], replace_graph_outputs=True)
-    name, result.name = result.name, None
-    graph.remove(node, safe=True)
-    add.outputs[0].name = name
+    scale.outputs[0].type, scale.outputs[0].shape = result.type, result.shape
+    replace_node(graph, node, [scale, add])

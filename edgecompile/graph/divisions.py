@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.graph.hub import add_constant, constant, name_of, remove_unused_constants
-from edgecompile.graph.provenance import copy_provenance
+from edgecompile.graph.hub import add_constant, constant, remove_unused_constants
+from edgecompile.graph.rewrite import replace_node
 
 
 def turn_divisions_into_products(model: ir.Model) -> None:
@@ -25,14 +25,7 @@ def turn_divisions_into_products(model: ir.Model) -> None:
             inverse = np.float32(1) / divisor
         if not np.all(np.isfinite(inverse)):
             continue
-        result = node.outputs[0]
         factor = add_constant(graph, f"{node.name}.reciprocal", np.asarray(inverse, np.float32))
         product = ir.node("Mul", [node.inputs[0], factor], name=node.name)
-        copy_provenance(node, product)
-        product.outputs[0].type, product.outputs[0].shape = result.type, result.shape
-        graph.insert_before(node, product)
-        ir.convenience.replace_all_uses_with(result, product.outputs[0], replace_graph_outputs=True)
-        name, result.name = name_of(result), None
-        graph.remove(node, safe=True)
-        product.outputs[0].name = name
+        replace_node(graph, node, [product])
     remove_unused_constants(graph)

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.graph.hub import add_constant, name_of, shape_of
-from edgecompile.graph.provenance import copy_provenance
+from edgecompile.graph.rewrite import replace_node
 
 
 def turn_one_pixel_pools_into_means(model: ir.Model) -> None:
@@ -53,11 +53,4 @@ def _replace(graph: ir.Graph, node: ir.Node) -> None:
     mean = ir.node("ReduceMean", [source, integers("axes", [2, 3])], {"keepdims": 1})
     mean.name = f"{node.name}.mean"
     made.append(mean)
-    for new in made:
-        copy_provenance(node, new)
-    graph.insert_before(node, made)
-    mean.outputs[0].type, mean.outputs[0].shape = result.type, result.shape
-    ir.convenience.replace_all_uses_with(result, mean.outputs[0], replace_graph_outputs=True)
-    name, result.name = result.name, None
-    graph.remove(node, safe=True)
-    mean.outputs[0].name = name
+    replace_node(graph, node, made)

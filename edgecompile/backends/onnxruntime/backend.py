@@ -39,12 +39,7 @@ class OnnxRuntimeBackend:
 
     def probe(self) -> Probe:
         """ONNX Runtime is a core dependency: it is here unless the installation is broken."""
-        import importlib.metadata
-
-        try:
-            return Probe(True, {"onnxruntime": importlib.metadata.version("onnxruntime")})
-        except importlib.metadata.PackageNotFoundError:
-            return Probe(False, remedy="pip install onnxruntime")
+        return Probe.of_package("onnxruntime")
 
     def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """ONNX Runtime is the executor of the hub: a session on it is the check."""

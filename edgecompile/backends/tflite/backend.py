@@ -29,12 +29,7 @@ class TFLiteBackend:
 
     def probe(self) -> Probe:
         """LiteRT is a core dependency: it is here unless the installation is broken."""
-        import importlib.metadata
-
-        try:
-            return Probe(True, {"ai-edge-litert": importlib.metadata.version("ai-edge-litert")})
-        except importlib.metadata.PackageNotFoundError:
-            return Probe(False, remedy="pip install ai-edge-litert")
+        return Probe.of_package("ai-edge-litert")
 
     def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """Operators that have no form in TFLite, or that the device's runtime lacks."""
