@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from edgecompile.backends.registry import backend_source, get_backend
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
-from edgecompile.errors import TargetCannotRun
+from edgecompile.errors import TargetCannotRun, UserError
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
 from edgecompile.recipe.target import Target
@@ -31,6 +31,10 @@ class Measurement:
     product: str
     previous: str | None
     target: str | None = None
+    judged_from: str | None = None
+    """The measure that the budget counts from, where a stage has several steps."""
+    judged: bool = True
+    """False: only the last of a stage's steps is held against its budget."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,14 @@ def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool
         UserError: a file that the recipe names is missing or leaves its folder.
         TargetCannotRun: a target does not hold the recipe's precision.
     """
+    _require_training_data(loaded)
     for target in targets:
         _require_precision(loaded, target)
     builder = _PlanBuilder(loaded)
     if measured:
         builder.add_data()
         builder.add_baseline()
+        builder.add_pruning()
     builder.add_hub(measured)
     for target in targets:
         builder.add_check(target)
@@ -92,6 +98,16 @@ def _require_precision(loaded: LoadedRecipe, target: Target) -> None:
         )
 
 
+def _require_training_data(loaded: LoadedRecipe) -> None:
+    stage = loaded.recipe.stages.prune
+    if stage is not None and stage.finetune is not None and loaded.recipe.data.train is None:
+        raise UserError(
+            "stages.prune.finetune needs data to train on, and the recipe names no data.train",
+            location=loaded.locate("stages", "prune", "finetune"),
+            remedy="name an .npz with inputs and labels, or a function: model.py:training_data",
+        )
+
+
 class _PlanBuilder:
     """Collects steps; asking for one that is there already shares it."""
 
@@ -105,6 +121,8 @@ class _PlanBuilder:
         self.user_code: dict[str, Fingerprint] = {}
         """By the reference that the recipe names it with."""
         self.context = {"recipe_folder": str(self.folder)}
+        self.pruned: str | None = None
+        """The last step of pruning, whose network is exported."""
 
     def plan(self) -> Plan:
         """What was collected."""
@@ -118,35 +136,85 @@ class _PlanBuilder:
     def add_data(self) -> None:
         """All data that the build needs, first: a wrong file is told before anything slow."""
         self.add_split("evaluation")
-        if self.recipe.stages.quantize.precision == "int8":
+        prune = self.recipe.stages.prune
+        by_slope = prune is not None and prune.importance == "taylor"
+        if self.recipe.stages.quantize.precision == "int8" or by_slope:
             self.add_split("calibration")
+        if prune is not None and prune.finetune is not None:
+            self.add_split("train")
 
     def add_baseline(self) -> None:
         """The PyTorch model, measured on the evaluation data."""
+        self._add_module_run(BASELINE, "pytorch", self._module_files(None))
+        self._measure("pytorch", BASELINE, "run[pytorch]", None)
+
+    def _add_module_run(
+        self, name: str, stage: str, weights: Mapping[str, External | Product]
+    ) -> None:
         self._add(
-            "run[pytorch]",
-            "pytorch",
+            f"run[{name}]",
+            stage,
             "edgecompile.frontend.steps:run_baseline",
-            {**self._weights(), "samples": Product("data[evaluation]", "samples.npy")},
+            {**weights, "samples": Product("data[evaluation]", "samples.npy")},
             {"source": self.recipe.model.source},
             user=self._code("model", "source"),
         )
-        self._measure("pytorch", BASELINE, "run[pytorch]", None)
+
+    def add_pruning(self) -> None:
+        """One step for each iteration, each measured; the budget is held at the last."""
+        stage = self.recipe.stages.prune
+        if stage is None:
+            return
+        data = ["train"] * (stage.finetune is not None) + ["calibration"] * (
+            stage.importance == "taylor"
+        )
+        samples = {
+            f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
+            for split in data
+            for file in ("samples", "labels")
+        }
+        metric = self.recipe.metric
+        for iteration in range(1, stage.iterations + 1):
+            name, previous = f"prune[{iteration}]", self.pruned or BASELINE
+            self._add(
+                name,
+                "prune",
+                "edgecompile.compress.prune.steps:prune",
+                {**self._weights(), **self._module_files(self.pruned), **samples},
+                {
+                    "source": self.recipe.model.source,
+                    "shape": self.recipe.model.input.shape,
+                    "metric": metric if isinstance(metric, str) else metric.function,
+                    "stage": stage.model_dump(mode="json"),
+                    "iteration": iteration,
+                },
+                after=(f"measure[{previous}]",),
+                user=self._code("model", "source"),
+                context={"recipe_place": asdict(self.loaded.locate("stages", "prune"))},
+            )
+            self._add_module_run(name, "prune", self._module_files(name))
+            last = iteration == stage.iterations
+            self._measure("prune", name, f"run[{name}]", previous, product=name)
+            self.measurements[-1] = replace(
+                self.measurements[-1], judged_from=f"measure[{BASELINE}]", judged=last
+            )
+            self.pruned = name
 
     def add_hub(self, measured: bool) -> None:
         """Export and simplification, shared by all targets."""
         model = self.recipe.model
+        previous = self.pruned or BASELINE
         self._add(
             "export",
             "export",
             "edgecompile.frontend.steps:export",
-            self._weights(),
+            self._module_files(self.pruned),
             {"source": model.source, "shape": model.input.shape},
             user=self._code("model", "source"),
-            after=(f"measure[{BASELINE}]",) if measured else (),
+            after=(f"measure[{previous}]",) if measured else (),
         )
         if measured:
-            self._add_hub_run("export", "export", "model.onnx", BASELINE)
+            self._add_hub_run("export", "export", "model.onnx", previous)
         self._add(
             "simplify",
             "simplify",
@@ -176,6 +244,10 @@ class _PlanBuilder:
     def _weights(self) -> dict[str, External | Product]:
         written = self.recipe.model.weights
         return {} if written is None else {"weights": self._external(written, "model", "weights")}
+
+    def _module_files(self, pruned: str | None) -> dict[str, External | Product]:
+        """The weights of the network that `pruned` left, or of the user's own."""
+        return self._weights() if pruned is None else {"pruned": Product(pruned)}
 
     def add_check(self, target: Target) -> None:
         """The target's own check of the float hub."""
@@ -366,6 +438,7 @@ class _PlanBuilder:
         target: str | None = None,
         user: tuple[Fingerprint, ...] = (),
         backend: str | None = None,
+        context: Mapping[str, Any] | None = None,
     ) -> None:
         own = step_code(function)
         self.packages.update(own.packages)
@@ -384,7 +457,7 @@ class _PlanBuilder:
             digest_json(code),
             dict(inputs),
             dict(parameters),
-            self.context,
+            {**self.context, **(context or {})},
             after,
             target,
         )
