@@ -17,7 +17,7 @@ BELOW: dict[str, set[str]] = {
     "build": {"backends", "compress", "evaluate", "frontend", "graph", "recipe"},
     "backends": {"compress", "evaluate", "graph", "recipe"},
     "frontend": {"evaluate", "graph", "recipe"},
-    "compress": {"evaluate", "graph", "recipe"},
+    "compress": {"evaluate", "frontend", "graph", "recipe"},
     "evaluate": {"graph", "recipe"},
     "graph": {"recipe"},
     "recipe": set(),

@@ -10,7 +10,7 @@ from edgecompile.backends.files import backend_of_file
 from edgecompile.backends.protocol import Inspection
 from edgecompile.build.cache import Cache
 from edgecompile.build.execute import Listener, execute
-from edgecompile.build.plan import make_artifact_plan
+from edgecompile.build.planning import make_artifact_plan
 from edgecompile.errors import UserError
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.recipe.load import LoadedRecipe

@@ -21,7 +21,8 @@ from edgecompile.build.package import (
     write_manifest,
     write_whole,
 )
-from edgecompile.build.plan import Measurement, Plan, make_plan
+from edgecompile.build.plan import Measurement, Plan
+from edgecompile.build.planning import make_plan
 from edgecompile.build.result import (
     BuildResult,
     StageResult,

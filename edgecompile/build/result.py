@@ -33,6 +33,8 @@ class StageResult:
     samples: int | None = None
     agreement: dict[str, Any] = field(default_factory=dict)
     size_bytes: int | None = None
+    cost: dict[str, int] | None = None
+    """MACs, parameters and those that are not 0, in a build that prunes."""
     verdicts: tuple[Verdict, ...] = ()
     cpu_seconds: float | None = None
 
@@ -123,9 +125,14 @@ def verdicts_of(
     results: Mapping[str, Mapping[str, Any]],
 ) -> list[Verdict]:
     """Hold a measurement against the recipe's budgets; `results` are those of finished steps."""
+    if not measurement.judged:
+        return []
     own = results[measurement.measure]
-    previous = results[measurement.previous]["metric"] if measurement.previous else None
-    agreement = own["agreement"].get("previous") or own["agreement"].get("baseline") or {}
+    before = measurement.judged_from or measurement.previous
+    previous = results[before]["metric"] if before else None
+    agreement = own["agreement"].get("baseline") or {}
+    if measurement.judged_from is None:
+        agreement = own["agreement"].get("previous") or agreement
     return judge(
         measurement.stage,
         metric,
@@ -198,6 +205,7 @@ def _stage_result(
         samples=own["samples"],
         agreement=own["agreement"],
         size_bytes=_size(measurement, outcomes),
+        cost=_cost(plan, measurement, results),
         verdicts=tuple(verdicts_of(recipe, metric, measurement, results)),
     )
 
@@ -236,6 +244,20 @@ def _size(measurement: Measurement, outcomes: Mapping[str, StepOutcome]) -> int 
         models = [f.size for name, f in record.files.items() if name.endswith(".onnx")]
         size = models[0] if models else None
     return size
+
+
+def _cost(
+    plan: Plan, measurement: Measurement, results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, int] | None:
+    """As pruning counted: its own network, and the one before all pruning for the baseline."""
+    if measurement.stage == "prune":
+        counted: dict[str, int] | None = results[measurement.product]["cost"]
+        return counted
+    pruned = next((m.product for m in plan.measurements if m.stage == "prune"), None)
+    if measurement.stage != "pytorch" or pruned is None or pruned not in results:
+        return None
+    before: dict[str, int] = results[pruned]["cost_before"]
+    return before
 
 
 def _gain(metric: Metric, before: float, after: float) -> float:

@@ -16,7 +16,8 @@ from edgecompile.build.code import backend_code, step_code
 from edgecompile.build.execute import Listener, execute
 from edgecompile.build.fingerprint import merged
 from edgecompile.build.package import copy_artifact, replacing, write_whole
-from edgecompile.build.plan import Plan, make_plan
+from edgecompile.build.plan import Plan
+from edgecompile.build.planning import make_plan
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
 from edgecompile.errors import TargetCannotRun, UserError

@@ -82,7 +82,7 @@ def _show_plan(
     output_format: str,
 ) -> int:
     from edgecompile.build.execute import preview
-    from edgecompile.build.plan import make_plan
+    from edgecompile.build.planning import make_plan
 
     rows = preview(make_plan(loaded, targets), cache)
     if output_format == "json":

@@ -13,22 +13,25 @@ BASELINE_BATCH = 64
 def run_baseline(
     inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """Outputs of the user's own module on every evaluation sample -> outputs.npz."""
+    """Outputs of the user's module, pruned or not, on each evaluation sample -> outputs.npz."""
     import numpy as np
     import torch
 
     from edgecompile.errors import UserError
+    from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import (
         as_arrays,
         not_finite,
         save_outputs,
         stack_outputs,
     )
-    from edgecompile.frontend.module import build_module
+    from edgecompile.frontend.pruned import load_module
     from edgecompile.recipe.user_code import blaming
 
     recipe_folder = Path(parameters["recipe_folder"])
-    module = build_module(parameters["source"], inputs.get("weights"), recipe_folder)
+    module = load_module(
+        parameters["source"], inputs.get("weights"), inputs.get("pruned"), recipe_folder
+    )
     samples = np.load(inputs["samples"], mmap_mode="r")
     torch.set_num_threads(1)
     batches = []
@@ -45,6 +48,7 @@ def run_baseline(
         )
     save_outputs(folder / "outputs.npz", outputs)
     return {
+        "evidence": str(Evidence.PYTORCH),
         "parameters": sum(p.numel() for p in module.parameters()),
         "parameter_bytes": sum(p.numel() * p.element_size() for p in module.parameters()),
     }
@@ -56,12 +60,14 @@ def export(
     """The module as ONNX, opset 20 -> model.onnx."""
     from edgecompile.frontend.export import export_onnx
     from edgecompile.frontend.lines import line_table
-    from edgecompile.frontend.module import build_module
+    from edgecompile.frontend.pruned import load_module
     from edgecompile.graph.hub import save
     from edgecompile.graph.provenance import SOURCE_KEY
 
     recipe_folder = Path(parameters["recipe_folder"])
-    module = build_module(parameters["source"], inputs.get("weights"), recipe_folder)
+    module = load_module(
+        parameters["source"], inputs.get("weights"), inputs.get("pruned"), recipe_folder
+    )
     model = export_onnx(module, list(parameters["shape"]), recipe_folder)
     save(model, folder / "model.onnx")
     places = {n.metadata_props.get(SOURCE_KEY, "") for n in model.graph.all_nodes()}

@@ -6,7 +6,7 @@ import re
 import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from edgecompile.recipe.validation import Strict
 
@@ -85,6 +85,8 @@ class DataSpec(Strict):
 
     calibration: Data
     evaluation: Data
+    train: Data | None = None
+    """For fine-tuning; it must share no sample with the other two."""
     prepare: Reference | None = None
     """Turns stored inputs into model inputs, float32 (samples, *shape without batch)."""
 
@@ -96,6 +98,47 @@ class MetricFunction(Strict):
     higher_is_better: bool = True
     points: Annotated[float, Field(gt=0)] = 100.0
     """How many budget points one unit of the metric is worth: 100 for a fraction."""
+
+
+class FineTune(Strict):
+    """Training after each iteration of pruning, on `data.train`."""
+
+    epochs: Annotated[int, Field(ge=1)] = 3
+    """After each iteration."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    schedule: Literal["cosine", "constant"] = "cosine"
+    batch: Annotated[int, Field(ge=2)] = 64
+    distillation: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the loss that pulls to the unpruned model's outputs, the rest being cross-entropy
+    to the labels. With another metric than top1 and top5 it is the whole loss."""
+    augment: list[Literal["crop", "flip"]] = []
+    """Random changes of images that leave their labels true."""
+
+
+class PruneStage(Strict):
+    """What is taken out of the network before it is exported."""
+
+    method: Literal["structured", "unstructured", "2:4"] = "structured"
+    """Whole channels; single weights; two of each four weights along the input channels."""
+    ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of `measure` that goes; of the weights, where single ones go."""
+    measure: Literal["macs", "parameters"] = "macs"
+    """For method: structured."""
+    importance: Literal["l1", "l2", "taylor"] = "l2"
+    iterations: Annotated[int, Field(ge=1)] = 1
+    finetune: FineTune | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check_method(self) -> PruneStage:
+        if self.method == "2:4" and self.ratio != 0.5:
+            raise ValueError(
+                f"method 2:4 takes two of each four: the ratio is 0.5, not {self.ratio:g}"
+            )
+        if self.method != "structured" and "measure" in self.model_fields_set:
+            raise ValueError(f"'measure' has no meaning with method {self.method}")
+        return self
 
 
 ImproveMethod = Literal["equalize", "ranges", "rounding", "biases"]
@@ -129,8 +172,9 @@ def improve_methods(stage: QuantizeStage) -> list[str]:
 
 
 class Stages(Strict):
-    """The stages between export and lowering."""
+    """The stages between the PyTorch model and lowering."""
 
+    prune: PruneStage | None = None
     quantize: QuantizeStage = QuantizeStage()
 
 
@@ -140,6 +184,8 @@ class Budgets(Strict):
     A negative budget demands a gain. A missing budget allows any loss, which the report shows.
     """
 
+    prune: float | None = None
+    """For all iterations together."""
     export: float | None = 0.0
     simplify: float | None = 0.0
     quantize: float | None = None
@@ -154,6 +200,7 @@ class Agreement(Strict):
     Lossless steps must agree to rounding; `lower` must carry the hub's numbers.
     """
 
+    prune: float | None = None
     export: float | None = 60.0
     simplify: float | None = 60.0
     quantize: float | None = None

@@ -24,6 +24,8 @@ _WORDS = {
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge}",
     "int_type": "must be a whole number",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
     "list_type": "must be a list",
     "literal_error": "must be one of {expected}",
     "model_type": "must be a mapping of keys to values",

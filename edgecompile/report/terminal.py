@@ -45,12 +45,33 @@ def _stage_table(result: BuildResult) -> Table:
     table.add_column(f"total {unit}".strip(), justify="right", no_wrap=True)
     table.add_column("SQNR dB", justify="right", no_wrap=True)
     table.add_column("max diff", justify="right", no_wrap=True)
+    pruned = any(stage.cost for stage in result.stages)
+    if pruned:
+        table.add_column("MACs", justify="right", no_wrap=True)
+        table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("evidence", no_wrap=True)
     table.add_column("CPU s", justify="right", no_wrap=True)
     for stage in result.stages:
-        table.add_row(*_stage_row(stage, metric), style="red" if stage.status == "failed" else "")
+        cells = _stage_row(stage, metric)
+        if pruned:
+            cells[_BEFORE_SIZE:_BEFORE_SIZE] = _cost(stage)
+        table.add_row(*cells, style="red" if stage.status == "failed" else "")
     return table
+
+
+_BEFORE_SIZE = 6
+"""Where the columns of a pruned network's cost stand."""
+
+
+def _cost(stage: StageResult) -> list[str | Text]:
+    """MACs, and parameters: of a sparse network those that are not 0, and all."""
+    if stage.cost is None:
+        return ["", ""]
+    nonzero, parameters = stage.cost["nonzero"], stage.cost["parameters"]
+    # A trained weight is hardly ever 0: a bias of BatchNorm that starts at 0 may be.
+    sparse = f"{nonzero:,} of {parameters:,}" if nonzero < 0.99 * parameters else f"{parameters:,}"
+    return [f"{stage.cost['macs'] / 1e6:,.2f} M", sparse]
 
 
 def _title(result: BuildResult) -> str:

@@ -42,6 +42,11 @@ def _digits(start, stop):
     return digits.images[chosen].astype(np.uint8)[:, None], digits.target[chosen]
 
 
+def training_data():
+    """1,197 digits: those that the network was trained on."""
+    return _digits(0, 1197)
+
+
 def calibration_data():
     """100 digits; the network was trained on the first 1,197 of the same order."""
     return _digits(1197, 1297)

@@ -1,0 +1,422 @@
+"""The steps of a plan, collected one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import edgecompile
+from edgecompile.backends.registry import get_backend
+from edgecompile.build.code import backend_code, installed_code, step_code
+from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
+from edgecompile.build.plan import BASELINE, Measurement, Plan
+from edgecompile.build.step import External, Product, Step
+from edgecompile.digest import digest_file, digest_json
+from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.paths import resolve_file
+from edgecompile.recipe.schema import improve_methods
+from edgecompile.recipe.target import Target
+
+_PACKAGE = Path(edgecompile.__file__).parent
+
+
+class PlanBuilder:
+    """Collects steps; asking for one that is there already shares it."""
+
+    def __init__(self, loaded: LoadedRecipe) -> None:
+        self.recipe = loaded.recipe
+        self.loaded = loaded
+        self.folder = loaded.folder
+        self.steps: dict[str, Step] = {}
+        self.measurements: list[Measurement] = []
+        self.packages: dict[str, str] = {}
+        self.user_code: dict[str, Fingerprint] = {}
+        """By the reference that the recipe names it with."""
+        self.context = {"recipe_folder": str(self.folder)}
+        self.pruned: str | None = None
+        """The last step of pruning, whose network is exported."""
+
+    def plan(self) -> Plan:
+        """What was collected."""
+        return Plan(
+            tuple(self.steps.values()),
+            tuple(self.measurements),
+            merged(self.user_code.values()),
+            dict(sorted(self.packages.items())),
+        )
+
+    def add_data(self) -> None:
+        """All data that the build needs, first: a wrong file is told before anything slow."""
+        self.add_split("evaluation")
+        prune = self.recipe.stages.prune
+        by_slope = prune is not None and prune.importance == "taylor"
+        if self.recipe.stages.quantize.precision == "int8" or by_slope:
+            self.add_split("calibration")
+        if prune is not None and prune.finetune is not None:
+            self.add_split("train")
+
+    def add_baseline(self) -> None:
+        """The PyTorch model, measured on the evaluation data."""
+        self._add_module_run(BASELINE, "pytorch", self._module_files(None))
+        self._measure("pytorch", BASELINE, "run[pytorch]", None)
+
+    def _add_module_run(
+        self, name: str, stage: str, weights: Mapping[str, External | Product]
+    ) -> None:
+        self._add(
+            f"run[{name}]",
+            stage,
+            "edgecompile.frontend.steps:run_baseline",
+            {**weights, "samples": Product("data[evaluation]", "samples.npy")},
+            {"source": self.recipe.model.source},
+            user=self._code("model", "source"),
+        )
+
+    def add_pruning(self) -> None:
+        """One step for each iteration, each measured; the budget is held at the last."""
+        stage = self.recipe.stages.prune
+        if stage is None:
+            return
+        data = ["train"] * (stage.finetune is not None) + ["calibration"] * (
+            stage.importance == "taylor"
+        )
+        samples = {
+            f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
+            for split in data
+            for file in ("samples", "labels")
+        }
+        metric = self.recipe.metric
+        for iteration in range(1, stage.iterations + 1):
+            name, previous = f"prune[{iteration}]", self.pruned or BASELINE
+            self._add(
+                name,
+                "prune",
+                "edgecompile.compress.prune.steps:prune",
+                {**self._weights(), **self._module_files(self.pruned), **samples},
+                {
+                    "source": self.recipe.model.source,
+                    "shape": self.recipe.model.input.shape,
+                    "metric": metric if isinstance(metric, str) else metric.function,
+                    "stage": stage.model_dump(mode="json"),
+                    "iteration": iteration,
+                },
+                after=(f"measure[{previous}]",),
+                user=self._code("model", "source"),
+                context={"recipe_place": asdict(self.loaded.locate("stages", "prune"))},
+            )
+            self._add_module_run(name, "prune", self._module_files(name))
+            last = iteration == stage.iterations
+            self._measure("prune", name, f"run[{name}]", previous, product=name)
+            self.measurements[-1] = replace(
+                self.measurements[-1], judged_from=f"measure[{BASELINE}]", judged=last
+            )
+            self.pruned = name
+
+    def add_hub(self, measured: bool) -> None:
+        """Export and simplification, shared by all targets."""
+        model = self.recipe.model
+        previous = self.pruned or BASELINE
+        self._add(
+            "export",
+            "export",
+            "edgecompile.frontend.steps:export",
+            self._module_files(self.pruned),
+            {"source": model.source, "shape": model.input.shape},
+            user=self._code("model", "source"),
+            after=(f"measure[{previous}]",) if measured else (),
+        )
+        if measured:
+            self._add_hub_run("export", "export", "model.onnx", previous)
+        self._add(
+            "simplify",
+            "simplify",
+            "edgecompile.graph.steps:simplify_hub",
+            {"model": Product("export", "model.onnx")},
+            {},
+            after=("measure[export]",) if measured else (),
+        )
+        if measured:
+            self._add_hub_run("simplify", "simplify", "hub.onnx", "export")
+
+    def add_artifact(self, artifact: Path, backend: str, options: Mapping[str, Any]) -> None:
+        """One file from outside, run and measured."""
+        self._add(
+            "run[artifact]",
+            "artifact",
+            "edgecompile.backends.steps:run",
+            {
+                "artifact": External(artifact, digest_file(artifact)),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            {"backend": backend, "options": dict(options)},
+            backend=backend,
+        )
+        self._measure("artifact", "artifact", "run[artifact]", BASELINE)
+
+    def _weights(self) -> dict[str, External | Product]:
+        written = self.recipe.model.weights
+        return {} if written is None else {"weights": self._external(written, "model", "weights")}
+
+    def _module_files(self, pruned: str | None) -> dict[str, External | Product]:
+        """The weights of the network that `pruned` left, or of the user's own."""
+        return self._weights() if pruned is None else {"pruned": Product(pruned)}
+
+    def add_check(self, target: Target) -> None:
+        """The target's own check of the float hub."""
+        self._add(
+            f"check[{target.name}]",
+            "check",
+            "edgecompile.backends.steps:check",
+            {"hub": Product("simplify", "hub.onnx")},
+            {
+                "target": target.model_dump(mode="json"),
+                "precision": self.recipe.stages.quantize.precision,
+            },
+            target=target.name,
+            backend=target.backend,
+        )
+
+    def add_target(self, target: Target) -> None:
+        """Quantize for the target's scheme (shared), lower, run and measure."""
+        precision = self.recipe.stages.quantize.precision
+        previous = "simplify"
+        if precision == "int8":
+            previous = self._add_quantize(target)
+        elif precision != "fp32":
+            previous = self._add_narrow(precision)
+        lower, run = f"lower[{target.name}]", f"run[{target.name}]"
+        self._add(
+            lower,
+            "lower",
+            "edgecompile.backends.steps:lower",
+            {"hub": Product(previous, "hub.onnx")},
+            {"target": target.model_dump(mode="json")},
+            after=(f"check[{target.name}]", f"measure[{previous}]"),
+            target=target.name,
+            backend=target.backend,
+        )
+        self._add(
+            run,
+            "lower",
+            "edgecompile.backends.steps:run",
+            {
+                "artifact": Product(lower, get_backend(target.backend).main_file),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            # Not the whole target: two devices with the same file and options share one run.
+            {"backend": target.backend, "options": target.options},
+            target=target.name,
+            backend=target.backend,
+        )
+        twin = f"kernels[{previous}]" if precision == "int8" else None
+        self._measure("lower", target.name, run, previous, twin, lower, target.name)
+
+    def _add_quantize(self, target: Target) -> str:
+        stage = self.recipe.stages.quantize
+        may_put_back = stage.fallback and "fp32" in target.precisions
+        name = f"quantize[{target.scheme}{'+float' if may_put_back else ''}]"
+        if name in self.steps:
+            # One step serves several targets: it may start once any of their checks passed.
+            return name
+        wishes = {
+            "budget": self.recipe.budgets.quantize,
+            "least_db": self.recipe.agreement.quantize,
+            "methods": improve_methods(stage),
+            "time_limit": stage.time_limit,
+            "most_float_operators": stage.fallback_operators if may_put_back else 0,
+            "sensitivity": stage.sensitivity,
+        }
+        self._add(
+            name,
+            "quantize",
+            "edgecompile.compress.steps:quantize_hub",
+            {
+                "hub": Product("simplify", "hub.onnx"),
+                "samples": Product("data[calibration]", "samples.npy"),
+                "labels": Product("data[calibration]", "labels.npy"),
+            },
+            {
+                "scheme": target.scheme,
+                "per_channel": stage.per_channel,
+                "calibration_samples": stage.calibration_samples,
+                "wishes": wishes,
+                "metric": self._metric(),
+            },
+            after=("measure[simplify]",),
+            user=self._metric_code(),
+        )
+        self._add_hub_run("quantize", name, "hub.onnx", "simplify")
+        self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
+        return name
+
+    def _add_narrow(self, precision: str) -> str:
+        """Small weights with float arithmetic, the same for every scheme."""
+        name = f"quantize[{precision}]"
+        if name not in self.steps:
+            self._add(
+                name,
+                "quantize",
+                "edgecompile.compress.steps:narrow_hub",
+                {"hub": Product("simplify", "hub.onnx")},
+                {
+                    "precision": precision,
+                    "per_channel": self.recipe.stages.quantize.per_channel,
+                },
+                after=("measure[simplify]",),
+            )
+            self._add_hub_run("quantize", name, "hub.onnx", "simplify")
+        return name
+
+    def _add_hub_run(self, stage: str, name: str, file: str, previous: str) -> None:
+        self._add_run(f"run[{name}]", name, file, "run_hub")
+        self._measure(stage, name, f"run[{name}]", previous, product=name)
+
+    def _add_run(self, run: str, name: str, file: str, function: str) -> None:
+        self._add(
+            run,
+            self.steps[name].stage,
+            f"edgecompile.evaluate.session:{function}",
+            {
+                "model": Product(name, file),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            {},
+        )
+
+    def _measure(
+        self,
+        stage: str,
+        name: str,
+        run: str,
+        previous: str | None,
+        twin: str | None = None,
+        product: str | None = None,
+        target: str | None = None,
+    ) -> None:
+        inputs: dict[str, External | Product] = {
+            "outputs": Product(run, "outputs.npz"),
+            "labels": Product("data[evaluation]", "labels.npy"),
+            "samples": Product("data[evaluation]", "samples.npy"),
+        }
+        if name != BASELINE:
+            inputs["baseline"] = Product("run[pytorch]", "outputs.npz")
+        if previous not in (None, BASELINE):
+            inputs["previous"] = Product(f"run[{previous}]", "outputs.npz")
+        if twin is not None and previous is not None:
+            inputs["twin"] = Product(twin, "outputs.npz")
+            inputs["grid"] = Product(previous, "grid.json")
+        self._add(
+            f"measure[{name}]",
+            stage,
+            "edgecompile.evaluate.steps:measure",
+            inputs,
+            {"metric": self._metric()},
+            user=self._metric_code(),
+            target=target,
+        )
+        self.measurements.append(
+            Measurement(
+                stage,
+                f"measure[{name}]",
+                product or run,
+                None if previous is None else f"measure[{previous}]",
+                target,
+            )
+        )
+
+    def _metric(self) -> Any:
+        metric = self.recipe.metric
+        return metric if isinstance(metric, str) else metric.model_dump(mode="json")
+
+    def _metric_code(self) -> tuple[Fingerprint, ...]:
+        """What the metric depends on, if it is a function of the user's."""
+        metric = self.recipe.metric
+        if isinstance(metric, str):
+            return self._code("metric") if ":" in metric else ()
+        return self._code("metric", "function")
+
+    def add_split(self, split: str) -> None:
+        """The samples and labels of one split of the data."""
+        written: str = getattr(self.recipe.data, split)
+        inputs: dict[str, External | Product] = {}
+        parameters: dict[str, Any] = {
+            "split": split,
+            "shape": self.recipe.model.input.shape,
+            "prepare": self.recipe.data.prepare,
+        }
+        user: tuple[Fingerprint, ...] = ()
+        if ":" in written:
+            parameters["function"] = written
+            user += self._code("data", split)
+        else:
+            inputs["archive"] = self._external(written, "data", split)
+        if self.recipe.data.prepare is not None:
+            user += self._code("data", "prepare")
+        self._add(
+            f"data[{split}]",
+            "data",
+            "edgecompile.evaluate.dataset:prepare_split",
+            inputs,
+            parameters,
+            user=user,
+        )
+
+    def _add(
+        self,
+        name: str,
+        stage: str,
+        function: str,
+        inputs: Mapping[str, External | Product],
+        parameters: Mapping[str, Any],
+        *,
+        after: tuple[str, ...] = (),
+        target: str | None = None,
+        user: tuple[Fingerprint, ...] = (),
+        backend: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        own = step_code(function)
+        self.packages.update(own.packages)
+        code = [own.digest]
+        for theirs in user:
+            self.packages.update(theirs.packages)
+            code.append(theirs.digest)
+        if backend is not None:
+            theirs = backend_code(backend)
+            self.packages.update(theirs.packages)
+            code.append(theirs.digest)
+        self.steps[name] = Step(
+            name,
+            stage,
+            function,
+            digest_json(code),
+            dict(inputs),
+            dict(parameters),
+            {**self.context, **(context or {})},
+            after,
+            target,
+        )
+
+    def _external(self, written: str, *where: str) -> External:
+        path = resolve_file(written, self.folder, self.loaded.locate(*where))
+        return External(path, digest_file(path))
+
+    def _code(self, *where: str) -> tuple[Fingerprint, ...]:
+        """The fingerprint of the user's module that the recipe names at `where`."""
+        value: Any = self.recipe
+        for key in where:
+            value = getattr(value, key)
+        if value not in self.user_code:
+            module = value.rpartition(":")[0]
+            if module.endswith(".py"):
+                file = resolve_file(module, self.folder, self.loaded.locate(*where))
+                roots = tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
+                self.user_code[value] = fingerprint(file, roots)
+            else:
+                found = installed_code(module)
+                if found is None:
+                    return ()  # the import will fail with a message of its own
+                self.user_code[value] = found
+        return (self.user_code[value],)

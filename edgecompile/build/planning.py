@@ -1,0 +1,75 @@
+"""From a recipe and its targets to a plan: a DAG of steps, shared work appearing once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edgecompile.build.plan import Plan
+from edgecompile.build.plan_builder import PlanBuilder
+from edgecompile.errors import TargetCannotRun, UserError
+from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.target import Target
+
+
+def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool = True) -> Plan:
+    """Plan a build. Reads the recipe's files to know their content, runs nothing.
+
+    Without `measured`, the plan ends with the checks of the targets.
+
+    Raises:
+        UserError: a file that the recipe names is missing or leaves its folder.
+        TargetCannotRun: no target holds the recipe's precision.
+    """
+    _require_training_data(loaded)
+    errors = {target.name: _precision_error(loaded, target) for target in targets}
+    refused = {name: error for name, error in errors.items() if error is not None}
+    if targets and len(refused) == len(errors):
+        raise next(iter(refused.values()))
+    targets = [target for target in targets if target.name not in refused]
+    builder = PlanBuilder(loaded)
+    if measured:
+        builder.add_data()
+        builder.add_baseline()
+        builder.add_pruning()
+    builder.add_hub(measured)
+    for target in targets:
+        builder.add_check(target)
+    if measured:
+        for target in targets:
+            builder.add_target(target)
+    return replace(builder.plan(), refused=refused)
+
+
+def make_artifact_plan(
+    loaded: LoadedRecipe, artifact: Path, backend: str, options: Mapping[str, Any]
+) -> Plan:
+    """Plan the measurement of one artifact file beside the recipe's PyTorch model."""
+    builder = PlanBuilder(loaded)
+    builder.add_split("evaluation")
+    builder.add_baseline()
+    builder.add_artifact(artifact, backend, options)
+    return builder.plan()
+
+
+def _precision_error(loaded: LoadedRecipe, target: Target) -> TargetCannotRun | None:
+    precision = loaded.recipe.stages.quantize.precision
+    if precision in target.precisions:
+        return None
+    return TargetCannotRun(
+        f"the target {target.name} has no precision '{precision}'",
+        location=loaded.locate("stages", "quantize", "precision"),
+        remedy=f"it has: {', '.join(target.precisions)}",
+    )
+
+
+def _require_training_data(loaded: LoadedRecipe) -> None:
+    stage = loaded.recipe.stages.prune
+    if stage is not None and stage.finetune is not None and loaded.recipe.data.train is None:
+        raise UserError(
+            "stages.prune.finetune needs data to train on, and the recipe names no data.train",
+            location=loaded.locate("stages", "prune", "finetune"),
+            remedy="name an .npz with inputs and labels, or a function: model.py:training_data",
+        )

@@ -1,0 +1,1 @@
+"""Pruning: which weights can go, which go first, and the training that makes up for them."""

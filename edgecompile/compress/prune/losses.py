@@ -1,0 +1,96 @@
+"""What a pruned network is trained towards: labels, the unpruned network, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from edgecompile.compress.prune.couplings import flat_outputs
+from edgecompile.errors import UserError
+from edgecompile.evaluate.outputs import Array
+
+if TYPE_CHECKING:
+    import torch
+
+CLASSIFYING = {"top1", "top5"}
+TEMPERATURE = 2.0
+"""Softens the teacher's probabilities, so that the wrong classes count (Hinton et al., 2015,
+arXiv:1503.02531, find 2.5 to 4 best for small students)."""
+
+
+def classes_of(labels: Array, samples: int, split: str) -> torch.Tensor:
+    """Labels as class numbers, one a sample.
+
+    Raises:
+        UserError: they are something else.
+    """
+    import numpy as np
+    import torch
+
+    whole = labels.astype(np.int64) if labels.ndim == 1 else labels
+    if labels.shape != (samples,) or (whole != labels).any() or (whole < 0).any():
+        raise UserError(
+            f"the labels of the {split} data are not one class number per sample, "
+            "which cross-entropy wants"
+        )
+    return torch.from_numpy(np.ascontiguousarray(whole))
+
+
+def training_loss(
+    outputs: object,
+    wanted: object | None,
+    classes: torch.Tensor | None,
+    distillation: float,
+) -> torch.Tensor:
+    """`distillation` of the distance to the outputs `wanted`, the rest cross-entropy to `classes`.
+
+    Without `classes`, the mean squared distance to `wanted` alone.
+    """
+    import torch
+    from torch.nn import functional
+
+    found = flat_outputs(outputs)
+    if classes is None:
+        return torch.stack(
+            [functional.mse_loss(f, w) for f, w in zip(found, flat_outputs(wanted), strict=True)]
+        ).sum()
+    logits = found[0]
+    loss = (1 - distillation) * functional.cross_entropy(logits, classes)
+    if wanted is not None:
+        teacher = flat_outputs(wanted)[0]
+        divergence = functional.kl_div(
+            functional.log_softmax(logits / TEMPERATURE, dim=1),
+            functional.log_softmax(teacher / TEMPERATURE, dim=1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        loss = loss + distillation * TEMPERATURE**2 * divergence
+    return loss
+
+
+def calibration_losses(
+    samples: torch.Tensor, classes: torch.Tensor | None, batch: int, seed: int
+) -> Callable[[torch.nn.Module], Iterator[torch.Tensor]]:
+    """Losses of a module batch by batch, in the order of the samples.
+
+    Cross-entropy to `classes`. Without them the distance to a network's own outputs has no slope;
+    random projections of the outputs stand for it, whose squared slopes add up to its curvature
+    (the Gauss-Newton matrix; Schraudolph, Neural Computation 14(7), 2002).
+    """
+    import torch
+
+    def losses(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        for start in range(0, len(samples), batch):
+            outputs = module(samples[start : start + batch])
+            if classes is not None:
+                yield training_loss(outputs, None, classes[start : start + batch], 0.0)
+            else:
+                yield torch.stack(
+                    [
+                        (found * torch.randn(found.shape, generator=generator)).sum()
+                        for found in flat_outputs(outputs)
+                    ]
+                ).sum()
+
+    return losses

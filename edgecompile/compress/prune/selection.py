@@ -1,0 +1,70 @@
+"""Which units go: the least important per cost first, over all layers, until it suffices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from edgecompile.compress.prune.couplings import Coupling
+
+if TYPE_CHECKING:
+    import torch
+
+LEAST_LEFT = 0.1
+"""Share of a layer's units that always stay: a layer without channels ends the network, and a
+ranking over all layers is blind to how many are left."""
+
+
+def ranking(
+    couplings: Sequence[Coupling],
+    importance: Sequence[torch.Tensor],
+    started_with: Mapping[str, int],
+    measure: str,
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Root and channels of every unit that may go, the first to go first.
+
+    `started_with` tells how many units a root had before the first iteration.
+    """
+    candidates = []
+    for coupling, scores in zip(couplings, importance, strict=True):
+        may_go = len(coupling.units) - least_left(started_with[coupling.root])
+        order = sorted(range(len(coupling.units)), key=lambda i: (float(scores[i]), i))
+        cost = max(coupling.saved[measure], 1e-9)
+        for unit in order[: max(0, may_go)]:
+            candidates.append((float(scores[unit]) / cost, coupling.root, coupling.units[unit]))
+    candidates.sort()
+    return [(root, channels) for _, root, channels in candidates]
+
+
+def least_left(units: int) -> int:
+    """How many of `units` must stay."""
+    return max(1, round(units * LEAST_LEFT))
+
+
+def by_root(chosen: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, list[int]]:
+    """The channels of each root, ascending."""
+    channels: dict[str, list[int]] = {}
+    for root, unit in chosen:
+        channels.setdefault(root, []).extend(unit)
+    return {root: sorted(found) for root, found in channels.items()}
+
+
+def fewest_that_reach(
+    candidates: Sequence[tuple[str, tuple[int, ...]]],
+    goal: float,
+    cost_without: Callable[[Mapping[str, Sequence[int]]], int],
+) -> int | None:
+    """How many of the first `candidates` must go so that the cost is at most `goal`.
+
+    None: not even all of them suffice.
+    """
+    low, high = 0, len(candidates)
+    if cost_without(by_root(candidates)) > goal:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if cost_without(by_root(candidates[:middle])) > goal:
+            low = middle + 1
+        else:
+            high = middle
+    return high

@@ -1,0 +1,192 @@
+"""The pruning steps of a build: one iteration each, resumed from the one before."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecompile.errors import EdgecompileError, Location
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgecompile.compress.prune.finetune import Training
+
+THREADS = 2
+"""Fixed: sums in another order would change the last bit of a weight, and so every later key."""
+_TAYLOR_BATCH = 16
+"""Small, since slopes of opposite samples cancel within a batch."""
+
+
+def prune(
+    inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """One iteration -> pruning.json and weights.safetensors (edgecompile.frontend.pruned).
+
+    `inputs`: `weights` of the user; `pruned`, the folder of the iteration before; `train_samples`
+    and `train_labels`; `calibration_samples` and `calibration_labels`.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        return _Iteration.start(inputs, parameters).carry_out(folder)
+    except EdgecompileError as error:
+        error.location = error.location or _place(parameters)
+        raise
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _place(parameters: Mapping[str, Any]) -> Location | None:
+    """Where the recipe asks for pruning; steps know the recipe only by what it gives them."""
+    place = parameters.get("recipe_place")
+    return None if place is None else Location(**place)
+
+
+@dataclass(frozen=True)
+class _Iteration:
+    """What one iteration starts from."""
+
+    inputs: Mapping[str, Path]
+    parameters: Mapping[str, Any]
+    unpruned: torch.nn.Module
+    module: torch.nn.Module
+    before: Mapping[str, Any]
+    """`pruning.json` of the iteration before; empty for the first."""
+
+    @classmethod
+    def start(cls, inputs: Mapping[str, Path], parameters: Mapping[str, Any]) -> _Iteration:
+        from edgecompile.frontend.module import build_module
+        from edgecompile.frontend.pruned import load_pruned, read_pruning
+
+        recipe = Path(parameters["recipe_folder"])
+        unpruned = build_module(parameters["source"], inputs.get("weights"), recipe)
+        if "pruned" not in inputs:
+            return cls(inputs, parameters, unpruned, copy.deepcopy(unpruned), {})
+        module = load_pruned(parameters["source"], inputs["pruned"], recipe)
+        return cls(inputs, parameters, unpruned, module, read_pruning(inputs["pruned"]))
+
+    @property
+    def share(self) -> float:
+        """How much of the whole way this iteration ends at."""
+        return float(self.parameters["iteration"] / self.parameters["stage"]["iterations"])
+
+    def carry_out(self, folder: Path) -> dict[str, Any]:
+        from edgecompile.compress.prune.cost import module_cost
+        from edgecompile.compress.prune.finetune import fine_tune
+        from edgecompile.frontend.pruned import save_pruned
+
+        stage, shape = self.parameters["stage"], self.parameters["shape"]
+        first = module_cost(self.unpruned, shape)
+        kept, units, masks = self._cut()
+        history: list[float] = []
+        training = self._training()
+        if training is not None:
+            seed = stage["seed"] + self.parameters["iteration"]
+            history = fine_tune(self.module, self.unpruned, training, seed, masks)
+        cost = module_cost(self.module, shape)
+        facts = {
+            "iteration": self.parameters["iteration"],
+            "method": stage["method"],
+            "units": units,
+        }
+        save_pruned(self.module, self.unpruned, kept, facts, folder)
+        return {
+            "cost": asdict(cost),
+            "cost_before": asdict(first),
+            "losses": [float(f"{loss:.6g}") for loss in history],
+            "parameter_bytes": sum(p.numel() * p.element_size() for p in self.module.parameters()),
+        }
+
+    def _cut(self) -> tuple[dict[str, Any], dict[str, int], dict[str, torch.Tensor] | None]:
+        """Take away this iteration's share: kept channels, units of each root, masks."""
+        if self.parameters["stage"]["method"] == "structured":
+            kept, units = self._cut_channels()
+            return kept, units, None
+        return {}, {}, self._cut_weights()
+
+    def _cut_channels(self) -> tuple[dict[str, Any], dict[str, int]]:
+        from edgecompile.compress.prune.cost import module_cost
+        from edgecompile.compress.prune.importance import magnitudes, taylor
+        from edgecompile.compress.prune.structured import prune_channels
+        from edgecompile.compress.prune.surgery import Kept
+
+        stage, shape = self.parameters["stage"], self.parameters["shape"]
+        whole = module_cost(self.unpruned, shape).of(stage["measure"])
+        kept = Kept.of_layers(_kept_of(self.before))
+        units: dict[str, int] = dict(self.before.get("units", {}))
+
+        def importance(module: torch.nn.Module, couplings: Any) -> list[torch.Tensor]:
+            if stage["importance"] == "taylor":
+                return taylor(module, couplings, self._losses())
+            return magnitudes(module, couplings, 1 if stage["importance"] == "l1" else 2)
+
+        prune_channels(
+            self.module,
+            shape,
+            importance,
+            stage["measure"],
+            whole * (1 - stage["ratio"] * self.share),
+            whole * (1 - stage["ratio"]),
+            units,
+            kept,
+        )
+        return kept.by_layer(), units
+
+    def _cut_weights(self) -> dict[str, torch.Tensor]:
+        from edgecompile.compress.prune.sparsity import (
+            apply_masks,
+            scores_of,
+            two_of_four_masks,
+            unstructured_masks,
+        )
+
+        stage = self.parameters["stage"]
+        losses = self._losses() if stage["importance"] == "taylor" else None
+        scores = scores_of(self.module, stage["importance"], losses)
+        if stage["method"] == "2:4":
+            masks = two_of_four_masks(self.module, scores, self.share)
+        else:
+            masks = unstructured_masks(self.module, scores, stage["ratio"] * self.share)
+        apply_masks(self.module, masks)
+        return masks
+
+    def _losses(self) -> Callable[[torch.nn.Module], Iterator[torch.Tensor]]:
+        """Losses on the calibration data, for importance by slope."""
+        from edgecompile.compress.prune.losses import calibration_losses
+
+        samples, classes = self._data("calibration")
+        seed = self.parameters["stage"]["seed"]
+        return calibration_losses(samples, classes, _TAYLOR_BATCH, seed)
+
+    def _training(self) -> Training | None:
+        from edgecompile.compress.prune.finetune import Training
+
+        options = self.parameters["stage"]["finetune"]
+        if options is None:
+            return None
+        samples, classes = self._data("train")
+        return Training(
+            **{**options, "augment": tuple(options["augment"])}, samples=samples, classes=classes
+        )
+
+    def _data(self, split: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+        import numpy as np
+        import torch
+
+        from edgecompile.compress.prune.losses import CLASSIFYING, classes_of
+
+        samples = np.load(self.inputs[f"{split}_samples"], allow_pickle=False)
+        labels = np.load(self.inputs[f"{split}_labels"], allow_pickle=False)
+        classifying = self.parameters["metric"] in CLASSIFYING
+        classes = classes_of(labels, len(samples), split) if classifying else None
+        return torch.from_numpy(samples), classes
+
+
+def _kept_of(pruning: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: layer["kept"] for name, layer in pruning.get("layers", {}).items()}

@@ -1,0 +1,70 @@
+"""One iteration of structured pruning: couple, rank over all layers, cut."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from edgecompile.compress.prune.cost import count_macs
+from edgecompile.compress.prune.couplings import Coupling, find_couplings
+from edgecompile.compress.prune.selection import by_root, fewest_that_reach, ranking
+from edgecompile.compress.prune.surgery import Kept, remove_channels
+from edgecompile.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    Importance = Callable[[torch.nn.Module, Sequence[Coupling]], list[torch.Tensor]]
+
+
+def prune_channels(
+    module: torch.nn.Module,
+    shape: Sequence[int],
+    importance: Importance,
+    measure: str,
+    goal: float,
+    final_goal: float,
+    started_with: dict[str, int],
+    kept: Kept,
+) -> None:
+    """Remove channels from `module`, in place, until `measure` is at most `goal`.
+
+    `started_with` (units of each root before the first iteration) and `kept` are filled.
+
+    Raises:
+        UserError: nothing can be removed, or not enough for `final_goal`, that of the last
+            iteration: it is told before anything is trained.
+    """
+    couplings = find_couplings(module, shape)
+    if not couplings and not started_with:
+        raise UserError(
+            "nothing of this model can be pruned: no layer has channels that can be removed "
+            "without changing its outputs' shape or meaning",
+            remedy="take stages.prune out, or use method: unstructured",
+        )
+    for coupling in couplings:
+        started_with.setdefault(coupling.root, len(coupling.units))
+    order = ranking(couplings, importance(module, couplings), started_with, measure)
+
+    def cost_without(chosen: Mapping[str, Sequence[int]]) -> int:
+        smaller = copy.deepcopy(module)
+        remove_channels(smaller, shape, chosen)
+        if measure == "macs":
+            return count_macs(smaller, shape)
+        return sum(p.numel() for p in smaller.parameters())
+
+    count = fewest_that_reach(order, goal, cost_without)
+    least = cost_without(by_root(order))
+    if count is None or least > final_goal:
+        raise _unreachable(measure, least, final_goal)
+    remove_channels(module, shape, by_root(order[:count]), kept)
+
+
+def _unreachable(measure: str, least: int, goal: float) -> UserError:
+    what = "multiply-accumulates" if measure == "macs" else "parameters"
+    return UserError(
+        f"the model cannot be pruned to {goal:,.0f} {what}: with a tenth of all removable "
+        f"channels left it still has {least:,}",
+        remedy="choose a smaller stages.prune.ratio",
+    )
