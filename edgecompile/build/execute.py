@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -99,17 +100,26 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
+_STATUS_SECONDS = 5.0
+"""How long to wait for the status of a process that is known to be dead."""
+
 _CRASH = "Fatal Python error: "
 """With these words begins what faulthandler writes."""
 
 
 def _how(processes: Sequence[BaseProcess]) -> str:
-    """`` (SIGSEGV)`` or `` (exit status 7)`` of the process that died first."""
-    for process in processes:
-        process.join(timeout=5)
-        code = process.exitcode
-        if code is not None:
-            return f" ({signal.Signals(-code).name})" if code < 0 else f" (exit status {code})"
+    """`` (SIGSEGV)`` or `` (exit status 7)`` of the process that died first.
+
+    Asked again until it is known: the pool's own thread waits for the same process, and while it
+    collects the status, `join` returns here without one.
+    """
+    deadline = time.monotonic() + _STATUS_SECONDS
+    while time.monotonic() < deadline:
+        for process in processes:
+            code = process.exitcode
+            if code is not None:
+                return f" ({signal.Signals(-code).name})" if code < 0 else f" (exit status {code})"
+        time.sleep(0.01)
     return ""
 
 
