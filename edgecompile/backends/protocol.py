@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from pydantic import BaseModel
 
+    from edgecompile.estimate import Estimate
     from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
@@ -106,6 +107,10 @@ class Backend(Protocol):
         the model's own layout (NCHW). Returns one float32 array per model output, shape
         (samples, ...), in the model's own layout: the border's quantization and layout are undone.
         """
+        ...
+
+    def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
+        """What the saved artifact, lowered from `hub`, may cost on the device, by models of it."""
         ...
 
     def inspect(self, artifact: Path) -> Inspection:

@@ -33,14 +33,17 @@ def lower(
 
     target = Target.model_validate(parameters["target"])
     backend = get_backend(target.backend)
-    backend.lower(load(inputs["hub"]), target, folder)
-    facts = backend.inspect(folder / backend.main_file)
+    hub = load(inputs["hub"])
+    backend.lower(hub, target, folder)
+    artifact = folder / backend.main_file
+    facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
     return {
         "format": facts.format,
         "size_bytes": facts.size_bytes,
         "weight_bytes": facts.weight_bytes,
         "operators": len(facts.operators),
+        "estimates": [asdict(found) for found in backend.estimate(hub, artifact, target)],
     }
 
 

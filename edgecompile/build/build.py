@@ -37,6 +37,7 @@ from edgecompile.build.result import (
 )
 from edgecompile.build.step import Step
 from edgecompile.errors import BudgetBroken, EdgecompileError, TargetCannotRun, UserError
+from edgecompile.estimate import Estimate
 from edgecompile.evaluate.budget import explain
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.findings import Finding
@@ -139,7 +140,9 @@ def _package(
     with replacing(destination) as staged:
         copy_artifact(cache, record, staged)
         (staged / "recipe.json").write_bytes(readable_json(loaded.recipe.model_dump(mode="json")))
-        write_manifest(staged, {**_facts(loaded, target, plan, outcomes), "stages": rows})
+        write_manifest(
+            staged, {**_facts(loaded, target, plan, outcomes, record.result), "stages": rows}
+        )
     return _target_result(loaded, target, outcomes, None)
 
 
@@ -276,11 +279,16 @@ def _target_result(
         exit_code=0,
         artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
         size_bytes=lowered["size_bytes"],
+        estimates=tuple(Estimate(**fields) for fields in lowered["estimates"]),
     )
 
 
 def _facts(
-    loaded: LoadedRecipe, target: Target, plan: Plan, outcomes: Mapping[str, StepOutcome]
+    loaded: LoadedRecipe,
+    target: Target,
+    plan: Plan,
+    outcomes: Mapping[str, StepOutcome],
+    lowered: Mapping[str, Any],
 ) -> dict[str, Any]:
     lineage = []
     needed = steps_for(plan, target.name)
@@ -302,6 +310,7 @@ def _facts(
         "model": loaded.recipe.name,
         "target": target.model_dump(mode="json"),
         "precision": loaded.recipe.stages.quantize.precision,
+        "estimates": lowered["estimates"],
         "sources": plan.user_code.sources,
         "tools": plan.packages,
         "lineage": lineage,

@@ -9,6 +9,7 @@ from typing import Any
 from edgecompile.build.execute import Status, StepOutcome
 from edgecompile.build.plan import Measurement, Plan
 from edgecompile.errors import ContractError, EdgecompileError
+from edgecompile.estimate import Estimate
 from edgecompile.evaluate.budget import Verdict, judge
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.evaluate.metrics import Metric
@@ -60,6 +61,7 @@ class TargetResult:
     """Relative to the output folder."""
     size_bytes: int | None = None
     findings: tuple[Finding, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
     error: str | None = None
 
 

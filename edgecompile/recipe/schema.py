@@ -10,7 +10,14 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from edgecompile.recipe.validation import Strict
 
-Precision = Literal["fp32", "fp16", "dynamic", "int8"]
+Precision = Literal["fp32", "fp16", "w8", "w4", "dynamic", "int8", "a16w8", "a8w4", "a16w4"]
+"""`wN`: weights of N bits, float arithmetic. `dynamic`: the numbers of `w8`, on runtimes that
+quantize the activations as they come. `aMwN`: integers of M bits for activations and N for
+weights; `int8` is 8 and 8."""
+
+INTEGER_PRECISIONS: frozenset[Precision] = frozenset({"int8", "a16w8", "a8w4", "a16w4"})
+"""Those whose activations are integers, with scales that calibration data decide."""
+
 BuiltinMetric = Literal["top1", "top5", "auc", "map50", "miou", "mse", "sqnr"]
 DType = Literal["float32"]
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgecompile.build.result import BuildResult, StageResult, TargetResult
+from edgecompile.estimate import Estimate
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
 from edgecompile.report.compression import print_compression
@@ -166,9 +167,25 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
         )
     else:
         console.print(f"[red]failed[/red]  {escape(target.target):24} exit {target.exit_code}")
+    for found in target.estimates:
+        console.print(f"        {escape(estimate_line(found))}")
+        if verbose:
+            for line in (found.model, *found.sources):
+                console.print(f"          {escape(line)}")
     for finding in target.findings:
         if finding.level != "note" or verbose:
             console.print(escape("\n".join(f"        {line}" for line in finding_lines(finding))))
+
+
+def estimate_line(found: Estimate) -> str:
+    """An estimate in one line, which says that it is one."""
+    if found.high is None:
+        figures = f"at least {found.low:.3g}"
+    elif found.high == found.low:
+        figures = f"{found.low:.3g}"
+    else:
+        figures = f"{found.low:.3g} to {found.high:.3g}"
+    return f"estimate: {found.quantity} {figures} {found.unit}"
 
 
 def finding_lines(finding: Finding) -> list[str]:

@@ -20,6 +20,7 @@ from edgecompile.recipe.validation import Strict
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from edgecompile.estimate import Estimate
     from edgecompile.evaluate.outputs import Array
     from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
@@ -101,6 +102,13 @@ class OnnxRuntimeBackend:
         from edgecompile.evaluate.session import run_onnx
 
         return run_onnx(artifact.read_bytes(), inputs, optimized=True)
+
+    def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
+        """The roofline of the target's published figures."""
+        from edgecompile.backends.roofline import roofline
+        from edgecompile.graph.macs import count_macs
+
+        return roofline(count_macs(hub), self.inspect(artifact).weight_bytes, target.facts)
 
     def inspect(self, artifact: Path) -> Inspection:
         """Operators, borders and weights of an ONNX file."""

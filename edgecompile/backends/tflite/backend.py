@@ -13,6 +13,7 @@ from edgecompile.evaluate.evidence import Evidence
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from edgecompile.estimate import Estimate
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
     from edgecompile.recipe.schema import Precision
@@ -57,6 +58,13 @@ class TFLiteBackend:
         from edgecompile.backends.tflite.run import run_tflite
 
         return run_tflite(artifact, inputs, TFLiteOptions.model_validate(options).kernels)
+
+    def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
+        """The roofline of the target's published figures."""
+        from edgecompile.backends.roofline import roofline
+        from edgecompile.graph.macs import count_macs
+
+        return roofline(count_macs(hub), self.inspect(artifact).weight_bytes, target.facts)
 
     def inspect(self, artifact: Path) -> Inspection:
         """Operators, borders and weights of a .tflite file."""

@@ -1,0 +1,60 @@
+"""The least time that a device can take for a model, by its published peaks.
+
+Williams, Waterman, Patterson: Roofline, CACM 52(4), 2009: an inference is bound by arithmetic or by
+the memory's bandwidth, whichever takes longer. No device reaches both peaks, so the figure is a
+bound from below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgecompile.errors import UserError
+from edgecompile.estimate import Estimate
+from edgecompile.recipe.target import Fact
+
+COMPUTE, BANDWIDTH, POWER = "compute", "bandwidth", "power"
+"""The facts of a target that the bound is computed from, in `UNITS`."""
+
+UNITS = {COMPUTE: "TOPS", BANDWIDTH: "GB/s", POWER: "W"}
+
+
+def roofline(
+    macs: int, bytes_moved: int, facts: Mapping[str, Fact], compute: str = COMPUTE
+) -> list[Estimate]:
+    """Bounds of latency, and of energy where the power is published.
+
+    `bytes_moved` is what must come from memory in one inference, the weights at least. `compute`
+    names the fact with the peak for the precision in use, an operation being half a
+    multiply-accumulate. Without any of the facts there is no estimate.
+
+    Raises:
+        UserError: a fact has another unit than `UNITS` says.
+    """
+    terms, sources = [], []
+    if compute in facts:
+        terms.append(2 * macs / (_figure(facts, compute, COMPUTE) * 1e12))
+        sources.append(facts[compute].source)
+    if BANDWIDTH in facts:
+        terms.append(bytes_moved / (_figure(facts, BANDWIDTH) * 1e9))
+        sources.append(facts[BANDWIDTH].source)
+    if not terms:
+        return []
+    seconds = max(terms)
+    model = (
+        f"roofline: {macs:,} multiply-accumulates and {bytes_moved:,} bytes at the published peaks"
+    )
+    found = [Estimate("latency", seconds * 1e3, None, "ms", model, tuple(sources))]
+    if POWER in facts:
+        joules = seconds * _figure(facts, POWER)
+        sources.append(facts[POWER].source)
+        model = f"{model}, at the published power"
+        found.append(Estimate("energy", joules * 1e3, None, "mJ", model, tuple(sources)))
+    return found
+
+
+def _figure(facts: Mapping[str, Fact], name: str, kind: str | None = None) -> float:
+    fact, unit = facts[name], UNITS[kind or name]
+    if fact.unit != unit:
+        raise UserError(f"the fact '{name}' of a target is in {unit}, not in '{fact.unit}'")
+    return float(fact.value)
