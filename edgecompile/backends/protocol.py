@@ -111,6 +111,14 @@ class Backend(Protocol):
         """
         ...
 
+    def seconds_per_sample(self, hub: ir.Model) -> float:
+        """About what `run` takes for one sample of an artifact lowered from `hub`.
+
+        Asked only of a backend whose evidence is an emulator's: it decides how many samples are
+        measured, so it is a rule of thumb by the hub's size, the same on every machine.
+        """
+        ...
+
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
         """What the saved artifact, lowered from `hub`, may cost on the device, by models of it."""
         ...
