@@ -146,14 +146,27 @@ class PlanBuilder:
             "run[artifact]",
             "artifact",
             "edgecompile.backends.steps:run",
-            {
-                "artifact": External(artifact, digest_file(artifact)),
-                "samples": Product("data[evaluation]", "samples.npy"),
-            },
-            {"backend": backend, "options": dict(options)},
+            {"artifact": External(artifact, digest_file(artifact)), **self._run_inputs(backend)},
+            {"backend": backend, "options": dict(options), **self._run_parameters(backend)},
             backend=backend,
         )
         self._measure("artifact", "artifact", "run[artifact]", BASELINE)
+
+    def _run_inputs(self, backend: str, hub: str | None = None) -> dict[str, External | Product]:
+        """What a run reads beside its artifact; an emulator's, to know how many samples."""
+        inputs: dict[str, External | Product] = {
+            "samples": Product("data[evaluation]", "samples.npy")
+        }
+        if get_backend(backend).evidence.emulated:
+            inputs["labels"] = Product("data[evaluation]", "labels.npy")
+            if hub is not None:
+                inputs["hub"] = Product(hub, "hub.onnx")
+        return inputs
+
+    def _run_parameters(self, backend: str) -> dict[str, Any]:
+        if not get_backend(backend).evidence.emulated:
+            return {}
+        return {"emulated_samples": self.recipe.data.emulated_samples}
 
     def _weights(self) -> dict[str, External | Product]:
         written = self.recipe.model.weights
@@ -203,10 +216,14 @@ class PlanBuilder:
             "edgecompile.backends.steps:run",
             {
                 "artifact": Product(lower, get_backend(target.backend).main_file),
-                "samples": Product("data[evaluation]", "samples.npy"),
+                **self._run_inputs(target.backend, previous),
             },
             # Not the whole target: two devices with the same file and options share one run.
-            {"backend": target.backend, "options": target.options},
+            {
+                "backend": target.backend,
+                "options": target.options,
+                **self._run_parameters(target.backend),
+            },
             target=target.name,
             backend=target.backend,
         )

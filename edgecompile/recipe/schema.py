@@ -103,6 +103,9 @@ class DataSpec(Strict):
     """For fine-tuning; it must share no sample with the other two."""
     prepare: Reference | None = None
     """Turns stored inputs into model inputs, float32 (samples, *shape without batch)."""
+    emulated_samples: Annotated[int, Field(ge=1)] | None = None
+    """At most so many evaluation samples, evenly spread, on emulators of devices. Missing: all, or
+    as many as the emulator is expected to run in two minutes."""
 
 
 class MetricFunction(Strict):
