@@ -61,11 +61,19 @@ class Weight:
 
 
 class Emission:
-    """One hub on its way into one file. `float_only` names operators without integer kernel."""
+    """One hub on its way into one file. `float_only` names operators without integer kernel;
+    `dense_as_convolution` says how a matrix product with per-channel weights is written."""
 
-    def __init__(self, writer: ModelWriter, float_only: frozenset[str]) -> None:
+    def __init__(
+        self,
+        writer: ModelWriter,
+        float_only: frozenset[str],
+        *,
+        dense_as_convolution: bool = False,
+    ) -> None:
         self.writer = writer
         self.float_only = float_only
+        self.dense_as_convolution = dense_as_convolution
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], int] = {}

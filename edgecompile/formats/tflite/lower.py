@@ -21,16 +21,18 @@ _CARRIED = frozenset({"DequantizeLinear", "Constant", "Cast"})
 """Read by the operators behind them: a Cast widens a float16 constant, and does nothing else."""
 
 
-def lower_hub(hub: ir.Model, border: Border) -> bytes:
+def lower_hub(hub: ir.Model, border: Border, *, dense_as_convolution: bool = False) -> bytes:
     """The .tflite file of a hub: quantized, half precision or float. 4-D tensors are NHWC.
 
-    `border` is the type of the file's inputs and outputs where the hub quantizes them.
+    `border` is the type of the file's inputs and outputs where the hub quantizes them. With
+    `dense_as_convolution`, an int8 matrix product that old runtimes' FULLY_CONNECTED cannot
+    compute (a scale per channel, or several rows) is a CONV_2D with a filter of one pixel.
 
     Raises:
         ContractError: a node that `check` would have refused.
     """
     writer = ModelWriter()
-    emission = Emission(writer, FLOAT_ONLY)
+    emission = Emission(writer, FLOAT_ONLY, dense_as_convolution=dense_as_convolution)
     inputs = {
         name_of(value): _emit_input(emission, value, border).index for value in hub.graph.inputs
     }
