@@ -41,10 +41,11 @@ class EdgeTpuBackend:
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
         """Write `model.tflite`: every scale, zero point and integer of the hub, unchanged."""
+        from edgecompile.backends.edgetpu.forms import FORMS
         from edgecompile.formats.tflite.lower import lower_hub
 
         options = EdgeTpuOptions.model_validate(target.options)
-        content = lower_hub(hub, options.io, dense_as_convolution=True)
+        content = lower_hub(hub, options.io, FORMS)
         (folder / self.main_file).write_bytes(content)
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:

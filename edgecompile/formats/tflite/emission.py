@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.errors import ContractError
+from edgecompile.formats.tflite.choices import Forms
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
 from edgecompile.formats.tflite.layout import (
     Order,
@@ -61,19 +62,12 @@ class Weight:
 
 
 class Emission:
-    """One hub on its way into one file. `float_only` names operators without integer kernel;
-    `dense_as_convolution` says how a matrix product with per-channel weights is written."""
+    """One hub on its way into one file. `float_only` names operators without integer kernel."""
 
-    def __init__(
-        self,
-        writer: ModelWriter,
-        float_only: frozenset[str],
-        *,
-        dense_as_convolution: bool = False,
-    ) -> None:
+    def __init__(self, writer: ModelWriter, float_only: frozenset[str], forms: Forms) -> None:
         self.writer = writer
         self.float_only = float_only
-        self.dense_as_convolution = dense_as_convolution
+        self.forms = forms
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], int] = {}

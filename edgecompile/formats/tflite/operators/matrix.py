@@ -96,7 +96,7 @@ def _fully_connected(emission: Emission, node: ir.Node, weight: Weight, bias: Ar
     real: Array = np.zeros(outputs, np.float32)
     if bias is not None:
         real = np.broadcast_to(bias.reshape(-1), outputs)
-    if emission.dense_as_convolution and _needs_convolution(weight, x):
+    if emission.forms.pixel_convolutions and _needs_convolution(weight, x):
         _pixel_convolution(emission, node, x, weight, real)
         return
     shape = shape_of(node.outputs[0])
