@@ -99,16 +99,16 @@ def _wrong_tensors(operator: FileOperator, tensors: Sequence[FileTensor]) -> Pla
         # The compiler's log says this of a QUANTIZE that reads floats, not that of the type.
         why = f"it reads {wrong[0].dtype}"
         return Placement(operator, Status.LIMITATION, why, "log")
-    return Placement(operator, Status.TYPE, f"{_name(wrong[0])} is {wrong[0].dtype}", "table")
+    return Placement(operator, Status.TYPE, f"it reads or writes {wrong[0].dtype}", "table")
 
 
 def _wrong_form(operator: FileOperator, tensors: Sequence[FileTensor]) -> Placement | None:
     for tensor in tensors:
         if len(tensor.scale) != 1:
-            why = f"{_name(tensor)} has {len(tensor.scale)} scales: one is supported"
+            why = f"a tensor of it has {len(tensor.scale)} scales: one is supported"
             return Placement(operator, Status.LIMITATION, why, "table")
         if any(size != 1 for size in tensor.shape[:-INNERMOST]):
-            why = f"{_name(tensor)} is {list(tensor.shape)}"
+            why = f"a tensor of it is {list(tensor.shape)}"
             return Placement(operator, Status.RANK, why, "table")
     return None
 
@@ -122,10 +122,6 @@ def _held(operator: FileOperator, conditions: Sequence[Condition]) -> Placement:
         if broken is not None:
             return Placement(operator, Status.LIMITATION, broken, condition.source)
     return Placement(operator, Status.MAPPED)
-
-
-def _name(tensor: FileTensor) -> str:
-    return f"tensor {tensor.index}"
 
 
 def _first_subset(graph: FileGraph, supported: Sequence[bool]) -> frozenset[int]:
