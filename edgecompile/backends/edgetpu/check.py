@@ -13,7 +13,7 @@ from edgecompile.backends.edgetpu.draft import drafted, is_quantized
 from edgecompile.backends.edgetpu.lowering import lower_for_edgetpu
 from edgecompile.backends.edgetpu.mapping import Placement, Status, predict_mapping
 from edgecompile.backends.edgetpu.options import EdgeTpuOptions
-from edgecompile.backends.edgetpu.refusals import MODELS, find_refusals
+from edgecompile.backends.edgetpu.refusals import COMPILED, MODELS, find_refusals
 from edgecompile.backends.edgetpu.remedies import remedy
 from edgecompile.backends.edgetpu.rewrites import rewritten
 from edgecompile.errors import UserError
@@ -50,7 +50,8 @@ def check_hub(hub: ir.Model, scheme: Scheme, options: EdgeTpuOptions) -> list[Fi
     for placement in placements:
         name = lowered.origins[placement.operator.index]
         own_fault = not placement.is_mapped and placement.status is not Status.SUBGRAPH
-        if own_fault and name is not None:
+        # A QUANTIZE of floats follows from the float operator before it: inputs are int8 here.
+        if own_fault and name is not None and placement.operator.name != "QUANTIZE":
             by_node.setdefault(name, []).append(placement)
     return found + [_node_finding(nodes[name], members) for name, members in by_node.items()]
 
@@ -89,6 +90,10 @@ def check_file(file: Path, options: EdgeTpuOptions) -> CheckedFile:
         graph = parse_graph(file.read_bytes(), file.name)
     except UserError as error:
         return CheckedFile((Finding("error", "edgetpu-damaged", error.message),))
+    if any(operator.custom == COMPILED for operator in graph.operators):
+        message = "the file is compiled already: the Edge TPU runs it as it is"
+        advice = "check the file that it was compiled from"
+        return CheckedFile((Finding("error", "edgetpu-compiled", message, remedy=advice),))
     placements = tuple(predict_mapping(graph, options.runtime))
     findings = (*find_refusals(graph), *unmapped_findings(placements))
     return CheckedFile(findings, graph, placements)

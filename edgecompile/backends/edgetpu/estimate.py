@@ -44,18 +44,19 @@ def estimates_of(
     model = "the mapping predictor's rules (docs/backends/edgetpu.md)"
     found = [
         Estimate("operators on the Edge TPU", mapped, mapped, f"of {total}", model),
-        _kibibytes("parameters on the chip", memory.cached),
-        _kibibytes("parameters streamed", memory.streamed),
-        _kibibytes("activation memory", memory.activations),
+        _bytes("parameters on the chip", memory.cached),
+        _bytes("parameters streamed", memory.streamed),
+        _bytes("activation memory", memory.activations),
     ]
     if mapped and {COMPUTE, BUS} <= facts.keys():
         found += _time_and_energy(graph, placements, memory, facts)
     return found
 
 
-def _kibibytes(quantity: str, size: tuple[int, int]) -> Estimate:
+def _bytes(quantity: str, size: tuple[int, int]) -> Estimate:
     model = "layout of the parameters as in files that the vendor compiled; SRAM of 8 MiB"
-    return Estimate(quantity, size[0] / 1024, size[1] / 1024, "KiB", model, (CACHING,))
+    unit, divisor = ("MiB", 1 << 20) if size[1] >= 1 << 20 else ("KiB", 1 << 10)
+    return Estimate(quantity, size[0] / divisor, size[1] / divisor, unit, model, (CACHING,))
 
 
 def _time_and_energy(

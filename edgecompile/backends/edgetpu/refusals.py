@@ -24,9 +24,6 @@ def find_refusals(graph: FileGraph) -> list[Finding]:
     found = list(_of_file(graph))
     versions = {}
     for operator in graph.operators:
-        if operator.custom == COMPILED:
-            found.append(_error("edgetpu-compiled", "the file is compiled already", operator))
-            continue
         key = (operator.label, operator.version)
         highest = HIGHEST_VERSION.get(operator.name)
         known = operator.custom or (highest is not None and operator.version <= highest)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from edgecompile.backends.edgetpu.rewrites import activations, pools, slices
+from edgecompile.backends.edgetpu.rewrites import activations, convolutions, pools, slices
 
 Pass = Callable[[ir.Model], None]
 
@@ -20,7 +20,12 @@ PASSES: tuple[Pass, ...] = (
     activations.write_out_hard_sigmoid,
     activations.turn_leaky_relu_into_prelu,
     activations.turn_negation_into_product,
+    activations.write_out_absolute_value,
+    activations.turn_square_into_product,
+    convolutions.fill_up_groups,
+    convolutions.turn_depth_to_space_into_convolution,
     slices.turn_splits_into_slices,
+    slices.turn_gathers_into_slices,
     slices.turn_strides_into_pools,
     # Sums first: the means that they become may be over channels.
     pools.turn_sums_into_means,

@@ -15,6 +15,7 @@ from edgecompile.backends.edgetpu.rewrites.chain import (
     output_params,
     scaled,
 )
+from edgecompile.graph.constants import static_value
 from edgecompile.graph.hub import shape_of
 from edgecompile.graph.qdq import FIXED_OUTPUT, TensorParams
 
@@ -95,4 +96,31 @@ def turn_negation_into_product(model: ir.Model) -> None:
         if node.op_type == "Neg" and is_quantized(node):
             chain = Chain(model.graph, node)
             chain.op("Mul", [chain.source, chain.number(-1.0)], shape_of(node.outputs[0]))
+            chain.finish()
+
+
+def write_out_absolute_value(model: ir.Model) -> None:
+    """``Abs(x)`` becomes ``Max(x * 1, x * -1)``, both with the result's parameters, in place.
+
+    Exact but for rounding: int8's own limits cut off the negative part of each product.
+    """
+    for node in list(model.graph):
+        result = output_params(node)
+        if node.op_type != "Abs" or result is None or not is_quantized(node):
+            continue
+        chain, shape = Chain(model.graph, node), shape_of(node.outputs[0])
+        signs = [chain.op("Mul", [chain.source, chain.number(s)], shape) for s in (1.0, -1.0)]
+        chain.op("Max", [chain.quantized(part, result) for part in signs], shape)
+        chain.finish()
+
+
+def turn_square_into_product(model: ir.Model) -> None:
+    """``Pow(x, 2)`` becomes ``x * x``, in place. Exact."""
+    for node in list(model.graph):
+        if node.op_type != "Pow" or not is_quantized(node):
+            continue
+        exponent = static_value(node.inputs[1])
+        if exponent is not None and exponent.size == 1 and float(exponent.ravel()[0]) == 2.0:
+            chain = Chain(model.graph, node)
+            chain.op("Mul", [chain.source, chain.source], shape_of(node.outputs[0]))
             chain.finish()

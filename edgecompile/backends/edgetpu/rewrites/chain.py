@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.graph.clamps import CLAMPS
-from edgecompile.graph.hub import add_constant, shape_of
+from edgecompile.graph.hub import Array, add_constant, shape_of
 from edgecompile.graph.qdq import TensorParams, tensor_params
 from edgecompile.graph.rewrite import replace_node
 
@@ -46,7 +46,7 @@ class Chain:
 
     def quantized(self, value: ir.Value, params: TensorParams) -> ir.Value:
         """`value` behind a QDQ pair of its own."""
-        scale, zero = self._params(params, ())
+        scale, zero = self._params(params)
         inner = self.op("QuantizeLinear", [value, scale, zero], shape_of(value))
         inner.type = ir.TensorType(ir.DataType.INT8)
         return self.op("DequantizeLinear", [inner, scale, zero], shape_of(value))
@@ -54,16 +54,19 @@ class Chain:
     def number(self, value: float) -> ir.Value:
         """A constant of one number, exact: the integer is 127 or -127."""
         integer = add_constant(self.graph, self._name("number"), _int8(np.sign(value) * 127))
-        scale, zero = self._params(TensorParams(max(abs(value), 1e-8) / 127, 0), ())
+        scale, zero = self._params(TensorParams(max(abs(value), 1e-8) / 127, 0))
         return self.op("DequantizeLinear", [integer, scale, zero], ())
 
-    def weight(self, data: Any, scale: float) -> ir.Value:
-        """An int8 weight of a convolution, its one scale for each output channel."""
-        array = np.asarray(data, np.int8)
-        integers = add_constant(self.graph, self._name("weight"), array)
-        scale_value, zero = self._params(TensorParams(scale, 0), (len(array),))
-        inputs = [integers, scale_value, zero]
-        return self.op("DequantizeLinear", inputs, array.shape, {"axis": 0})
+    def weight(self, data: Array, scale: Array, axis: int = 0) -> ir.Value:
+        """An int8 weight of a convolution, with a scale for each slice of `axis`."""
+        integers = add_constant(self.graph, self._name("weight"), data.astype(np.int8))
+        scales = np.broadcast_to(np.asarray(scale, np.float32), (data.shape[axis],))
+        operands = [
+            integers,
+            add_constant(self.graph, self._name("scales"), np.ascontiguousarray(scales)),
+            add_constant(self.graph, self._name("zero_points"), _int8(0, scales.shape)),
+        ]
+        return self.op("DequantizeLinear", operands, data.shape, {"axis": axis})
 
     def integers(self, values: Sequence[int]) -> ir.Value:
         """A constant list of int64: axes, bounds."""
@@ -73,8 +76,8 @@ class Chain:
         """The last operator's result is the node's."""
         replace_node(self.graph, self.node, self._made)
 
-    def _params(self, params: TensorParams, shape: tuple[int, ...]) -> tuple[ir.Value, ir.Value]:
-        scale, zero = np.full(shape, params.scale, np.float32), _int8(params.zero_point, shape)
+    def _params(self, params: TensorParams) -> tuple[ir.Value, ir.Value]:
+        scale, zero = np.array(params.scale, np.float32), _int8(params.zero_point)
         return (
             add_constant(self.graph, self._name("scale"), scale),
             add_constant(self.graph, self._name("zero_point"), zero),
@@ -89,7 +92,7 @@ class Chain:
         return name
 
 
-def _int8(value: float, shape: tuple[int, ...] = ()) -> Any:
+def _int8(value: float, shape: tuple[int, ...] = ()) -> Array:
     return np.full(shape, value, np.int8)
 
 

@@ -64,7 +64,7 @@ def turn_channel_means_into_convolutions(model: ir.Model) -> None:
         result = output_params(node)
         assert result is not None
         n, c, h, w = shape
-        weight = chain.weight(np.full((1, c, 1, 1), 127), 1 / c / 127)
+        weight = chain.weight(np.full((1, c, 1, 1), 127), np.array(1 / c / 127))
         mean = chain.op("Conv", [chain.source, weight], (n, 1, h, w))
         if not node.attributes.get_int("keepdims", 1):
             mean = chain.quantized(mean, result)

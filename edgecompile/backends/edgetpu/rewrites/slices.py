@@ -38,6 +38,29 @@ def turn_splits_into_slices(model: ir.Model) -> None:
         graph.remove(node, safe=True)
 
 
+def turn_gathers_into_slices(model: ir.Model) -> None:
+    """``Gather(x, i)`` of one constant index becomes ``Slice(x, i : i + 1)``, in place. Exact.
+
+    Where the index is a number and no list, a Squeeze then drops the axis.
+    """
+    for node in list(model.graph):
+        params = input_params(node)
+        indices = constant(node.inputs[1]) if node.op_type == "Gather" else None
+        if indices is None or indices.size != 1 or params is None or not is_quantized(node):
+            continue
+        chain = Chain(model.graph, node)
+        shape = list(shape_of(chain.source))
+        axis = node.attributes.get_int("axis", 0) % len(shape)
+        start = int(indices.ravel()[0]) % shape[axis]
+        shape[axis] = 1
+        operands = [chain.integers([value]) for value in (start, start + 1, axis)]
+        cut = chain.op("Slice", [chain.source, *operands], shape)
+        if indices.ndim == 0:
+            cut = chain.quantized(cut, params)
+            chain.op("Squeeze", [cut, chain.integers([axis])], shape_of(node.outputs[0]))
+        chain.finish()
+
+
 def turn_strides_into_pools(model: ir.Model) -> None:
     """``Slice(x)[::n]`` over height and width becomes ``MaxPool(Slice(x)[:])`` with a window of one
     pixel and a stride of n, in place. Exact.
