@@ -37,11 +37,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Probe:
-    """Is the toolchain here? `versions` maps a package to its version; `remedy` is what to type."""
+    """Is the toolchain here? `versions` maps a package to its version; where it is not, `reason`
+    says what is missing and `remedy` what to type."""
 
     available: bool
     versions: dict[str, str] = field(default_factory=dict)
     remedy: str | None = None
+    reason: str | None = None
 
     @classmethod
     def of_package(cls, name: str) -> Probe:
@@ -49,7 +51,7 @@ class Probe:
         try:
             return cls(True, {name: importlib.metadata.version(name)})
         except importlib.metadata.PackageNotFoundError:
-            return cls(False, remedy=f"pip install {name}")
+            return cls(False, remedy=f"pip install {name}", reason=f"{name} is not installed")
 
 
 class Backend(Protocol):
@@ -88,6 +90,14 @@ class Backend(Protocol):
         `inputs` is float32, shape (samples, *model input shape without its batch dimension), in
         the model's own layout (NCHW). Returns one float32 array per model output, shape
         (samples, ...), in the model's own layout: the border's quantization and layout are undone.
+        """
+        ...
+
+    def seconds_per_sample(self, hub: ir.Model) -> float:
+        """About what `run` takes for one sample of an artifact lowered from `hub`.
+
+        Asked only of a backend whose evidence is an emulator's: it decides how many samples are
+        measured, so it is a rule of thumb by the hub's size, the same on every machine.
         """
         ...
 

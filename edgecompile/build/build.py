@@ -36,13 +36,20 @@ from edgecompile.build.result import (
     verdicts_of,
 )
 from edgecompile.build.step import Step
-from edgecompile.errors import BudgetBroken, EdgecompileError, TargetCannotRun, UserError
+from edgecompile.errors import (
+    BudgetBroken,
+    EdgecompileError,
+    TargetCannotRun,
+    ToolchainMissing,
+    UserError,
+)
 from edgecompile.estimate import Estimate
 from edgecompile.evaluate.budget import explain
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.findings import Finding
 from edgecompile.frontend.lines import current_place
 from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.schema import INTEGER_BITS
 from edgecompile.recipe.target import Target
 
 
@@ -165,7 +172,7 @@ def check_targets(
             raise outcome.error
     records = {name: o.record for name, o in outcomes.items() if o.record is not None}
     found: dict[str, tuple[Finding, ...]] = {
-        name: (Finding("error", "precision", error.message, remedy=error.remedy),)
+        name: (Finding("error", _rule_of(error), error.message, remedy=error.remedy),)
         for name, error in plan.refused.items()
     }
     for target in targets:
@@ -173,6 +180,14 @@ def check_targets(
             record = records[f"check[{target.name}]"]
             found[target.name] = resolved_findings(record, records, loaded.folder)
     return found
+
+
+TOOLCHAIN_RULE = "toolchain"
+"""Of the finding that a target's toolchain is not installed."""
+
+
+def _rule_of(refusal: EdgecompileError) -> str:
+    return TOOLCHAIN_RULE if isinstance(refusal, ToolchainMissing) else "precision"
 
 
 def judge_with(
@@ -211,7 +226,7 @@ def judge_with(
 
 
 def _remedy(loaded: LoadedRecipe, measurement: Measurement, budget: str) -> str:
-    if measurement.stage == "quantize" and loaded.recipe.stages.quantize.precision == "int8":
+    if measurement.stage == "quantize" and loaded.recipe.stages.quantize.precision in INTEGER_BITS:
         if not loaded.recipe.stages.quantize.fallback:
             return (
                 "put the operators that cost most back to float: stages.quantize.fallback=true, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ def check(
 ) -> int:
     """Hold RECIPE's model, or a FILE in a target's own format, against the rules of targets.
 
-    Nothing is quantized, compiled or measured. Exit code 4 when a target cannot run the model.
+    Nothing is quantized, compiled or measured. Exit code 4 when a target cannot run the model, 5
+    when a toolchain that the check needs is missing.
     """
     if _is_artifact(recipe_or_file):
         return _check_artifact(app, Path(recipe_or_file), target_names, output_format)
@@ -70,6 +72,8 @@ def _check_recipe(
     else:
         for name, findings in found.items():
             _show_findings(app, name, findings)
+    if any(_misses_toolchain(finding) for finding in chain(*found.values())):
+        return 5
     return 4 if any(_has_error(findings) for findings in found.values()) else 0
 
 
@@ -95,7 +99,10 @@ def _check_artifact(app: App, file: Path, target_names: tuple[str, ...], output_
 def _show_findings(app: App, name: str, findings: Sequence[Finding]) -> None:
     from edgecompile.report.terminal import finding_lines
 
-    app.data(f"{name}: {'cannot run it' if _has_error(findings) else 'can run it'}")
+    verdict = "cannot run it" if _has_error(findings) else "can run it"
+    if any(_misses_toolchain(finding) for finding in findings):
+        verdict = "not checked"
+    app.data(f"{name}: {verdict}")
     for finding in findings:
         app.data("\n".join(f"  {line}" for line in finding_lines(finding)))
 
@@ -118,3 +125,9 @@ def _show_operators(app: App, checked: ArtifactCheck) -> None:
 
 def _has_error(findings: Sequence[Finding]) -> bool:
     return any(finding.level == "error" for finding in findings)
+
+
+def _misses_toolchain(finding: Finding) -> bool:
+    from edgecompile.build.build import TOOLCHAIN_RULE
+
+    return finding.rule == TOOLCHAIN_RULE

@@ -5,18 +5,24 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecompile.backends.isolation import run_isolated
 from edgecompile.errors import ToolchainFailed
 
 PROGRAM = "edgetpu_compiler"
 TIME_LIMIT_SECONDS = 600
 COMPILER_TIME_LIMIT_SECONDS = 540
 """Its own limit, of 180 s by default, under ours."""
+
+VERSION_SECONDS = 30
+
+_SAID = "said.txt"
 
 INSTALL = "https://coral.ai/docs/edgetpu/compiler/ (Debian, x86-64)"
 
@@ -58,10 +64,10 @@ def compiler_version(program: Path) -> str:
     """What the program says of itself; ``unknown`` if it says nothing that we know.
 
     Raises:
-        ToolchainFailed: it cannot be started.
+        ToolchainFailed: it cannot be started, fails or hangs.
     """
-    found = _VERSION.search(_run([str(program), "--version"], 30).stdout)
-    return found[1] if found else "unknown"
+    with tempfile.TemporaryDirectory(prefix="edgecompile-") as name:
+        return parse_report(_run(program, ["--version"], VERSION_SECONDS, Path(name))).version
 
 
 def compile_file(program: Path, file: Path, runtime: int) -> tuple[bytes, CompilerReport]:
@@ -71,15 +77,13 @@ def compile_file(program: Path, file: Path, runtime: int) -> tuple[bytes, Compil
         ToolchainFailed: the compiler refuses, crashes, takes too long or writes no file.
     """
     with tempfile.TemporaryDirectory(prefix="edgecompile-") as name:
+        folder = Path(name)
         more = ["-o", name, "-t", str(COMPILER_TIME_LIMIT_SECONDS)]
-        arguments = command_line(str(file), runtime)[1:]
-        done = _run([str(program), *more, *arguments], TIME_LIMIT_SECONDS)
-        result = Path(name, f"{file.stem}_edgetpu.tflite")
-        said = f"{done.stdout}\n{done.stderr}"
-        if done.returncode != 0 or not result.is_file():
-            raise ToolchainFailed(
-                f"{PROGRAM} failed (exit {done.returncode}); it said: {_complaint(said)}"
-            )
+        arguments = [*more, *command_line(str(file.resolve()), runtime)[1:]]
+        said = _run(program, arguments, TIME_LIMIT_SECONDS, folder)
+        result = folder / f"{file.stem}_edgetpu.tflite"
+        if not result.is_file():
+            raise ToolchainFailed(f"{PROGRAM} wrote no file; it said: {_complaint(said)}")
         return result.read_bytes(), parse_report(said)
 
 
@@ -96,21 +100,34 @@ def parse_report(text: str) -> CompilerReport:
     )
 
 
-def _run(command: Sequence[str], limit: int) -> subprocess.CompletedProcess[str]:
+def _run(program: Path, arguments: Sequence[str], seconds: float, folder: Path) -> str:
+    """All that the program said."""
+    ended = run_isolated(
+        _call, str(program), *arguments, tool=PROGRAM, seconds=seconds, folder=folder
+    )
+    if not ended.succeeded:
+        raise ended.failure()
+    return (folder / _SAID).read_text(errors="replace")
+
+
+def _call(program: str, *arguments: str) -> None:
+    """In a process of its own: run the program, with what it says in a file."""
+    said = Path(_SAID)
     try:
-        return subprocess.run(  # noqa: S603 - a program of that name on PATH, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolchainFailed(f"{PROGRAM} took longer than {limit} s") from None
+        with said.open("wb") as file:
+            done = subprocess.run(  # noqa: S603 - a program of that name on PATH, no shell
+                [program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
     except OSError as error:
-        raise ToolchainFailed(f"{PROGRAM} does not start: {error.strerror or error}") from error
+        sys.exit(f"it does not start: {error.strerror or error}")
+    if done.returncode != 0:
+        print(_complaint(said.read_text(errors="replace")), file=sys.stderr)
+        # As a shell has it: 128 and the number of the signal.
+        sys.exit(done.returncode if done.returncode > 0 else 128 - done.returncode)
 
 
 def _complaint(text: str) -> str:

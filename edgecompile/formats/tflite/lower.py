@@ -17,8 +17,8 @@ from edgecompile.formats.tflite.operators import OPERATORS
 from edgecompile.graph.hub import name_of, shape_of
 from edgecompile.graph.qdq import TensorParams, tensor_params
 
-FLOAT_ONLY = frozenset(name for name, entry in OPERATORS.items() if not entry.integer)
 PLAIN = Forms()
+_INTEGER_BITS = {name: entry.bits for name, entry in OPERATORS.items()}
 _CARRIED = frozenset({"DequantizeLinear", "Constant", "Cast"})
 """Read by the operators behind them: a Cast widens a float16 constant, and does nothing else."""
 
@@ -46,7 +46,7 @@ def lower_hub(hub: ir.Model, border: Border, forms: Forms = PLAIN) -> bytes:
 def lower_with_origins(hub: ir.Model, border: Border, forms: Forms = PLAIN) -> Lowered:
     """Like `lower_hub`, with where each operator came from."""
     writer = ModelWriter()
-    emission = Emission(writer, FLOAT_ONLY, forms)
+    emission = Emission(writer, _INTEGER_BITS, forms)
     inputs = {
         name_of(value): _emit_input(emission, value, border).index for value in hub.graph.inputs
     }
@@ -60,7 +60,7 @@ def lower_with_origins(hub: ir.Model, border: Border, forms: Forms = PLAIN) -> L
 
 def operators_by_node(hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
     """Each node of a hub with the TFLite operators that it becomes."""
-    emission = Emission(ModelWriter(), FLOAT_ONLY, PLAIN)
+    emission = Emission(ModelWriter(), _INTEGER_BITS, PLAIN)
     for value in hub.graph.inputs:
         _emit_input(emission, value, "int8")
     return _emit_nodes(emission, hub)

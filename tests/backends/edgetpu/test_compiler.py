@@ -144,8 +144,8 @@ FAILURES = {
         'echo "Compilation failed: Compilation failed due to large activation tensors in model."\n'
         "echo Compilation child process completed within timeout period.\nexit 1",
         r"edgetpu_compiler failed \(exit 1\); it said: Compilation failed: .* activation tensors"),
-    "crashes": ("kill -SEGV $$", r"edgetpu_compiler failed \(exit -11\)"),
-    "writes no file": ("exit 0", r"edgetpu_compiler failed \(exit 0\); it said: nothing"),
+    "crashes": ("kill -SEGV $$", r"edgetpu_compiler failed \(exit 139\); it said: nothing"),
+    "writes no file": ("exit 0", r"edgetpu_compiler wrote no file; it said: nothing"),
 }  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def test_a_compiler_that_fails_is_an_error(name, hub, target, tmp_path, install)
 
 def test_a_compiler_that_hangs_is_stopped(hub, target, tmp_path, install, monkeypatch):
     install("exec sleep 60")
-    monkeypatch.setattr(compiler, "TIME_LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr(compiler, "TIME_LIMIT_SECONDS", 1)
     with pytest.raises(ToolchainFailed, match="took longer than"):
         lower(hub, target, tmp_path)
 
@@ -168,7 +168,7 @@ def test_a_program_that_does_not_start_is_an_error(tmp_path):
     program = tmp_path / "edgetpu_compiler"
     program.write_text("not a program")
     program.chmod(0o755)
-    with pytest.raises(ToolchainFailed, match="edgetpu_compiler does not start"):
+    with pytest.raises(ToolchainFailed, match=r"edgetpu_compiler failed .* it does not start"):
         compiler.compiler_version(program)
 
 

@@ -47,13 +47,13 @@ def pad_image(
     shape = (n, c, h + top + bottom, w + left + right)
     padded = emission.like(x, f"{x.index}.padded", shape, CHANNELS_LAST)
     paddings = emission.writer.integers([[0, 0], [top, bottom], [left, right], [0, 0]])
-    if not lowest or (x.params is not None and x.params.zero_point == -128):
+    if not lowest or (x.params is not None and x.params.zero_point == np.iinfo(x.params.dtype).min):
         emission.op("PAD", [x, paddings], [padded], make_options("PadOptions"))
         return padded
     if x.params is None:
         least = np.array([np.finfo(np.float32).min], np.float32)
     else:
-        least = np.array([-128], np.int8)
+        least = np.array([np.iinfo(x.params.dtype).min], x.params.dtype)
     value = emission.constant(f"{x.index}.lowest", least, x.params)
     emission.op("PADV2", [x, paddings, value], [padded], make_options("PadV2Options"))
     return padded
