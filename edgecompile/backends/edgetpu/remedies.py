@@ -14,6 +14,7 @@ _BY_OPERATOR = {
     "GELU": "quantize the model: edgecompile writes GELU as x * sigmoid(1.702 x)",
     "HARD_SWISH": "let edgecompile write the file: it makes ADD and MUL of HARD_SWISH",
     "LEAKY_RELU": "use PReLU, as edgecompile does, or ReLU",
+    "MEAN": "make the image smaller by convolutions or pools before its mean is taken",
     "RESIZE_BILINEAR": "resize in steps of at most 16 times, or at the model's end",
     "SOFTMAX": "take the softmax over one vector only, or at the model's end",
     "TRANSPOSE": "keep images NHWC from the input on, as edgecompile does",

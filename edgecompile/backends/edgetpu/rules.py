@@ -36,6 +36,10 @@ LARGEST_RESIZE = 4 << 20
 """Bytes of a resize's result. log, issue 31: 128x128x32 is mapped, 512x512x32 is not; the bound
 between the two is assumed."""
 
+LARGEST_MEAN = 16_384
+"""Numbers that a mean or a sum may take together. log, issue 461: 64x128 are mapped, 256x128 are
+not; the bound between the two is assumed."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -130,6 +134,13 @@ def _reduces_odd_depth(operator: FileOperator) -> str | None:
     return None
 
 
+def _reduces_much(operator: FileOperator) -> str | None:
+    shape = _tensor(operator, 0).shape
+    axes = {axis % max(len(shape), 1) for axis in _integers(operator, 1)}
+    count = prod(size for axis, size in enumerate(shape) if axis in axes)
+    return None if count <= LARGEST_MEAN else f"it takes {count:,} numbers together"
+
+
 def _pads_batch(operator: FileOperator) -> str | None:
     paddings = _integers(operator, 1)
     return "it pads the batch" if len(paddings) == 8 and any(paddings[:2]) else None
@@ -211,6 +222,10 @@ REDUCTION = (
     Condition(_reduces_batch, "no reduction of the batch"),
     Condition(_reduces_odd_depth, "a reduction of channels needs a multiple of 4 of them"),
 )
+MEAN = (
+    *REDUCTION,
+    Condition(_reduces_much, f"at most {LARGEST_MEAN:,} numbers into one", "log"),
+)
 CONVOLUTION = (
     Condition(_dilates_unevenly, "the same dilation in height and width"),
     CONSTANT_WEIGHTS,
@@ -243,8 +258,8 @@ RULES: dict[str, Rule] = {
             Condition(_several_rows, "a result of one dimension"),
         )
     ),
-    "MEAN": Rule(conditions=REDUCTION),
-    "SUM": Rule(13, REDUCTION),
+    "MEAN": Rule(conditions=MEAN),
+    "SUM": Rule(13, MEAN),
     "REDUCE_MAX": Rule(14, REDUCTION),
     "REDUCE_MIN": Rule(14, REDUCTION),
     "PAD": Rule(conditions=(Condition(_pads_batch, "no padding of the batch"),)),

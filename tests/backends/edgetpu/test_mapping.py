@@ -110,6 +110,7 @@ MAPPED = {
     "zeros joined to one tensor": lambda f: concat(f, [f.x(*IMAGE), f.constant(np.zeros(IMAGE))]),
     "a mean over the image": lambda f: mean(f, IMAGE, (1, 2), (1, 4)),
     "a mean over 4 channels": lambda f: mean(f, IMAGE, (3,), (1, 8, 8, 1)),
+    "a mean over 64 x 128": lambda f: mean(f, (1, 64, 128, 3), (1, 2), (1, 3)),
     "a softmax over 16,000 elements": one("SOFTMAX", (1, 16000)),
     "a resize by 2": lambda f: resize(f, (1, 8, 8, 32), (1, 16, 16, 32)),
     "a slice with strides of 1": lambda f: strided(f, (1, 1, 1, 1)),
@@ -152,6 +153,9 @@ UNMAPPED = {
     "a mean over 6 channels": (
         lambda f: mean(f, (1, 8, 8, 6), (-1,), (1, 8, 8, 1)), LIMIT,
         "it reduces 6 channels, no multiple of 4"),
+    "a mean over 256 x 128": (
+        lambda f: mean(f, (1, 256, 128, 3), (1, 2), (1, 3)), LIMIT,
+        "it takes 32,768 numbers together"),
     "a softmax of rows": (
         one("SOFTMAX", (1, 5, 9)), LIMIT, "it has 5 rows: one is supported"),
     "a long softmax": (
