@@ -9,8 +9,9 @@ from typing import Any
 from edgecompile.artifact_check import ArtifactCheck
 from edgecompile.backends.protocol import Backend, ChecksArtifacts
 from edgecompile.backends.registry import backend_names, get_backend
-from edgecompile.errors import UserError
+from edgecompile.errors import Location, UserError
 from edgecompile.recipe.target import Target
+from edgecompile.recipe.validation import validate
 
 
 def main_file(artifact: Path) -> Path:
@@ -67,9 +68,11 @@ def check_artifact(path: Path, target: Target) -> ArtifactCheck:
     """What the toolchain of `target` will make of a file, ours or a stranger's.
 
     Raises:
-        UserError: its backend tells nothing about files.
+        UserError: its backend tells nothing about files, or does not know an option of the target.
     """
     backend = get_backend(target.backend)
+    place = Location(f"options of target {target.name}")
+    validate(backend.options_schema, target.options, lambda path: place)
     if not isinstance(backend, ChecksArtifacts):
         able = [name for name in backend_names() if isinstance(get_backend(name), ChecksArtifacts)]
         raise UserError(

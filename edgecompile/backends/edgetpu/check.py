@@ -20,6 +20,7 @@ from edgecompile.errors import UserError
 from edgecompile.findings import Finding
 from edgecompile.formats.tflite.check import check_operators, check_scheme, node_finding
 from edgecompile.formats.tflite.graph import FileGraph, parse_graph
+from edgecompile.graph.qdq import tensor_params
 from edgecompile.recipe.target import Scheme
 
 _SOURCES = {
@@ -35,7 +36,7 @@ def check_hub(hub: ir.Model, scheme: Scheme, options: EdgeTpuOptions) -> list[Fi
 
     A float hub is asked about with made-up numbers: what is mapped depends on forms and sizes.
     """
-    errors = check_operators(hub) + check_scheme(hub, scheme)
+    errors = check_operators(hub) + check_scheme(hub, scheme) + _wide_numbers(hub)
     if errors:
         return errors
     hub = rewritten(hub if is_quantized(hub) else drafted(hub))
@@ -64,6 +65,16 @@ def _node_finding(node: ir.Node, members: Sequence[Placement]) -> Finding:
     advice = remedy(members[0], node.op_type)
     finding = node_finding(node, "warning", "edgetpu-cpu", message, advice)
     return _with_reference(finding, members[0])
+
+
+def _wide_numbers(hub: ir.Model) -> list[Finding]:
+    """An error for a hub whose activations are not int8."""
+    widths = {tensor_params(n).bits for n in hub.graph if n.op_type == "QuantizeLinear"} - {8}
+    if not widths:
+        return []
+    message = f"the Edge TPU computes on 8 bits, and the hub has activations of {min(widths)}"
+    advice = "stages.quantize.precision=int8"
+    return [Finding("error", "edgetpu-bits", message, remedy=advice, reference=MODELS)]
 
 
 def _at_its_node(refusal: Finding, origins: Sequence[ir.Node | None]) -> Finding:

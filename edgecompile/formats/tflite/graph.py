@@ -30,7 +30,7 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class FileTensor:
-    """One tensor. `scale` has one entry, or one per slice of `axis`."""
+    """One tensor. `scale` has one entry, or one per channel."""
 
     index: int
     name: str
@@ -38,11 +38,10 @@ class FileTensor:
     dtype: str
     scale: tuple[float, ...] = ()
     zero_point: tuple[int, ...] = ()
-    axis: int = 0
     content: bytes | None = field(default=None, repr=False)
     """The bytes of a constant; None for an activation."""
-    is_variable: bool = False
     is_dynamic: bool = False
+    """Does the file leave a dimension open?"""
 
     @property
     def is_constant(self) -> bool:
@@ -163,10 +162,8 @@ def _tensor(index: int, tensor: Any, buffers: list[bytes | None]) -> FileTensor:
         _type_names()[tensor.type],
         _numbers(float, parameters.scale if parameters is not None else None),
         _numbers(int, parameters.zeroPoint if parameters is not None else None),
-        int(parameters.quantizedDimension) if parameters is not None else 0,
         # Buffer 0 is empty by convention; an activation may have an empty buffer of its own.
         buffers[tensor.buffer] or None,
-        bool(tensor.isVariable),
         any(n < 0 for n in shape) or (signature is not None and any(n < 0 for n in signature)),
     )
 

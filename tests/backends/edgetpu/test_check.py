@@ -9,6 +9,7 @@ import pytest
 
 from edgecompile.backends.edgetpu.backend import EdgeTpuBackend
 from edgecompile.backends.files import backend_of_file, main_file
+from edgecompile.compress.scheme import QuantScheme
 from edgecompile.recipe.load import load_target
 from tests.backends.edgetpu.files import File
 from tests.backends.edgetpu.test_mapping import IMAGE
@@ -70,6 +71,13 @@ def test_what_the_compiler_cannot_read_is_an_error_with_its_place():
     (finding, *_) = check(hub_of(X, "r = Relu(x) y = Sign(r)"))
     assert (finding.level, finding.rule) == ("error", "edgetpu-version")
     assert (finding.node, finding.source) == ("sign2", "model.py:2")
+
+
+def test_a_hub_of_16_bits_is_an_error():
+    hub = hub_of("float[1,4] x", "y = MatMul(x, w)", "float[4,3] w")
+    wide = quickly_quantized(hub, samples_for(hub), QuantScheme("affine", activation_bits=16))
+    (finding,) = check(wide)
+    assert (finding.level, finding.rule) == ("error", "edgetpu-bits")
 
 
 @pytest.fixture
@@ -144,6 +152,15 @@ def test_a_backend_that_checks_no_files_says_so(edgecompile, file):
     result = edgecompile("check", "-t", "android-tflite", file)
     assert result.exit_code == 2
     assert "the backend 'tflite', which checks recipes only" in result.stderr
+
+
+def test_an_option_that_the_backend_does_not_know_is_told(edgecompile, file):
+    Path("mine.yaml").write_text(
+        "title: mine\nbackend: edgetpu\nprecisions: [int8]\noptions: {runtime: 99}\n"
+    )
+    result = edgecompile("check", "-t", "mine.yaml", file)
+    assert result.exit_code == 2
+    assert "options of target mine" in result.stderr
 
 
 def test_a_built_artifact_is_known_by_its_manifest(edgecompile):

@@ -68,6 +68,9 @@ REWRITES = {
     "Gemm": (
         "float[1,3,4,5] x", "f = Flatten(x) y = Gemm<transB=1>(f, w)", "float[7,60] w", 1,
         ["RESHAPE", "CONV_2D", "RESHAPE"]),
+    "Gemm behind Gemm": (
+        "float[1,8] x", "a = Gemm<transB=1>(x, v) r = Relu(a) y = Gemm<transB=1>(r, w)",
+        "float[9,8] v, float[7,9] w", 2, ["RESHAPE", "CONV_2D", "CONV_2D", "RESHAPE"]),
     "MatMul of several rows": (
         "float[1,5,6] x", "y = MatMul(x, w)", "float[6,4] w", 1,
         ["RESHAPE", "CONV_2D", "RESHAPE"]),

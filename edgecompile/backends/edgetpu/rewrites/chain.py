@@ -118,7 +118,8 @@ def output_params(node: ir.Node) -> TensorParams | None:
 
 def is_quantized(node: ir.Node) -> bool:
     """Does the node compute on int8, in and out?"""
-    return input_params(node) is not None and output_params(node) is not None
+    found = (input_params(node), output_params(node))
+    return all(params is not None and params.bits == 8 for params in found)
 
 
 def scaled(params: TensorParams, factor: float) -> TensorParams:
