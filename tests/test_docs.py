@@ -1,7 +1,7 @@
-"""The pages of the documentation: their commands run, their links lead somewhere, their table of
-operators is the one that the backend uses.
+"""The pages of the documentation: their commands run, their links lead somewhere, their tables of
+operators are those that the backends use.
 
-`python -m tests.test_docs` writes that table anew.
+`python -m tests.test_docs` writes these tables anew.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from edgecompile.backends.edgetpu.rules import RULES
 from edgecompile.formats.tflite.operators import OPERATORS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
-TFLITE_PAGE = REPOSITORY / "docs/backends/tflite.md"
-_TABLE = re.compile(r"(<!-- operators:[^>]*-->\n)(.*?)(<!-- end of operators -->)", re.DOTALL)
 
 
 def _name(page: Path) -> str:
@@ -66,12 +65,38 @@ def operator_table() -> str:
     return "\n".join([*rows, "", ""])
 
 
-def test_the_table_of_operators_is_the_one_that_the_emitter_reads():
-    found = _TABLE.search(TFLITE_PAGE.read_text())
+def rules_table() -> str:
+    """What the Edge TPU maps, by the table that the predictor reads."""
+    rows = ["", "| operator | runtime | conditions | known by |", "|---|---|---|---|"]
+    for name, rule in sorted(RULES.items()):
+        words = "; ".join(condition.words for condition in rule.conditions)
+        sources = dict.fromkeys(["table", *(condition.source for condition in rule.conditions)])
+        runtime = "all" if rule.runtime == 10 else str(rule.runtime)
+        rows.append(f"| {name} | {runtime} | {words} | {', '.join(sources)} |")
+    return "\n".join([*rows, "", ""])
+
+
+TABLES = {
+    "operators": (REPOSITORY / "docs/backends/tflite.md", operator_table),
+    "rules": (REPOSITORY / "docs/backends/edgetpu.md", rules_table),
+}
+"""By the name of its marks: the page, and what writes the table."""
+
+
+def _marked(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {name}:[^>]*-->\n)(.*?)(<!-- end of {name} -->)", re.DOTALL)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_the_one_that_the_code_reads(name):
+    page, write = TABLES[name]
+    found = _marked(name).search(page.read_text())
     assert found is not None
-    assert found[2] == operator_table(), "write it anew: python -m tests.test_docs"
+    assert found[2] == write(), "write it anew: python -m tests.test_docs"
 
 
 if __name__ == "__main__":
-    text = TFLITE_PAGE.read_text()
-    TFLITE_PAGE.write_text(_TABLE.sub(lambda m: m[1] + operator_table() + m[3], text))
+    for mark, (page, write) in TABLES.items():
+        table = write()
+        text = _marked(mark).sub(lambda m, table=table: m[1] + table + m[3], page.read_text())
+        page.write_text(text)

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgecompile.backends.protocol import Backend
+from edgecompile.artifact_check import ArtifactCheck
+from edgecompile.backends.protocol import Backend, ChecksArtifacts
 from edgecompile.backends.registry import backend_names, get_backend
-from edgecompile.errors import UserError
+from edgecompile.errors import Location, UserError
+from edgecompile.recipe.target import Target
+from edgecompile.recipe.validation import validate
 
 
 def main_file(artifact: Path) -> Path:
@@ -27,22 +30,56 @@ def main_file(artifact: Path) -> Path:
 
 
 def backend_of_file(path: Path) -> Backend:
-    """The backend whose artifacts end like `path`.
+    """The backend that made `path`, by the manifest beside it; for a stranger's file, the one whose
+    artifacts end like it. An ending that several backends have is that of the one named like it:
+    a ``.tflite`` file is the backend `tflite`'s.
 
     Raises:
         UserError: no backend's do.
     """
-    endings = {}
+    maker = _maker(path)
+    if maker is not None:
+        return get_backend(maker)
+    endings: dict[str, str] = {}
     for name in backend_names():
-        backend = get_backend(name)
-        ending = Path(backend.main_file).suffix
-        if path.suffix == ending:
-            return backend
-        endings[ending] = name
+        ending = Path(get_backend(name).main_file).suffix
+        if ending not in endings or ending == f".{name}":
+            endings[ending] = name
+    if path.suffix in endings:
+        return get_backend(endings[path.suffix])
     raise UserError(
         f"{path.name} is no artifact that edgecompile reads",
         remedy=f"it reads {', '.join(endings)}",
     )
+
+
+def _maker(path: Path) -> str | None:
+    """The backend of the target that the manifest beside `path` names, if it is one that we know
+    and the manifest is about this file."""
+    try:
+        body = json.loads((path.parent / "manifest.json").read_bytes())
+        name = body["target"]["backend"] if path.name in body["files"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if name in backend_names() else None
+
+
+def check_artifact(path: Path, target: Target) -> ArtifactCheck:
+    """What the toolchain of `target` will make of a file, ours or a stranger's.
+
+    Raises:
+        UserError: its backend tells nothing about files, or does not know an option of the target.
+    """
+    backend = get_backend(target.backend)
+    place = Location(f"options of target {target.name}")
+    validate(backend.options_schema, target.options, lambda path: place)
+    if not isinstance(backend, ChecksArtifacts):
+        able = [name for name in backend_names() if isinstance(get_backend(name), ChecksArtifacts)]
+        raise UserError(
+            f"{target.name} is built by the backend '{target.backend}', which checks recipes only",
+            remedy=f"files are checked for targets of: {', '.join(able)}",
+        )
+    return backend.check_artifact(path, target)
 
 
 def measured_evidence(path: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from pydantic import BaseModel
 
+    from edgecompile.artifact_check import ArtifactCheck
     from edgecompile.estimate import Estimate
     from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import Array
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from edgecompile.recipe.target import Target
 
 
-__all__ = ["Backend", "Inspection", "OperatorFacts", "Probe", "TensorFacts"]
+__all__ = [
+    "Backend",
+    "ChecksArtifacts",
+    "Inspection",
+    "OperatorFacts",
+    "Probe",
+    "RunsPrograms",
+    "TensorFacts",
+]
 """A plug-in finds here everything that the protocol speaks of."""
 
 
@@ -98,4 +107,24 @@ class Backend(Protocol):
 
     def inspect(self, artifact: Path) -> Inspection:
         """Read the artifact back from its bytes."""
+        ...
+
+
+@runtime_checkable
+class ChecksArtifacts(Protocol):
+    """What a backend may offer: to say of a file, ours or a stranger's, what the device will do."""
+
+    def check_artifact(self, artifact: Path, target: Target) -> ArtifactCheck:
+        """The fate of each operator, and findings. Whatever the bytes are, it is told as a
+        finding."""
+        ...
+
+
+@runtime_checkable
+class RunsPrograms(Protocol):
+    """What a backend may offer: to name the programs that `lower` calls where they are there."""
+
+    def programs(self) -> Mapping[str, str]:
+        """Version by name of each such program that is here. They belong to the key of the step:
+        once a program is installed, what was lowered without it is lowered anew."""
         ...

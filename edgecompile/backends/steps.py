@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecompile.backends.protocol import ChecksArtifacts
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
+from edgecompile.findings import Finding
 from edgecompile.recipe.target import Target
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ def check(
 def lower(
     inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """The hub in the target's own format -> the artifact's files."""
+    """The hub in the target's own format -> the artifact's files.
+
+    The backend's word about the finished file, where it gives one, is part of the result.
+    """
     from edgecompile.graph.hub import load
 
     target = Target.model_validate(parameters["target"])
@@ -42,13 +47,26 @@ def lower(
     artifact = folder / backend.main_file
     facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
+    findings: Sequence[Finding] = ()
+    if isinstance(backend, ChecksArtifacts):
+        findings = backend.check_artifact(artifact, target).findings
+        _require_no_error(target, findings)
     return {
         "format": facts.format,
         "size_bytes": facts.size_bytes,
         "weight_bytes": facts.weight_bytes,
         "operators": len(facts.operators),
         "estimates": [asdict(found) for found in backend.estimate(hub, artifact, target)],
+        "findings": [asdict(finding) for finding in findings],
     }
+
+
+def _require_no_error(target: Target, findings: Sequence[Finding]) -> None:
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        raise TargetCannotRun(
+            f"{target.name} cannot run the artifact: {errors[0].message}", remedy=errors[0].remedy
+        )
 
 
 def _require_room(target: Target, size_bytes: int) -> None:

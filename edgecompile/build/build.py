@@ -288,8 +288,11 @@ def _target_result(
             **common, status="failed", exit_code=error.exit_code, error=error.render()
         )
     lowered = records[f"lower[{target.name}]"].result
+    told = {finding.rule for finding in findings}
+    # What the check of the hub said, it said with the place in the user's model: not again.
+    more = [Finding(**f) for f in lowered["findings"] if f["rule"] not in told]
     return TargetResult(
-        **common,
+        **{**common, "findings": (*findings, *more)},
         status="built",
         exit_code=0,
         artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
@@ -326,6 +329,7 @@ def _facts(
         "target": target.model_dump(mode="json"),
         "precision": loaded.recipe.stages.quantize.precision,
         "estimates": lowered["estimates"],
+        "findings": lowered["findings"],
         "sources": plan.user_code.sources,
         "tools": plan.packages,
         "lineage": lineage,

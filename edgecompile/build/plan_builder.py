@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import edgecompile
+from edgecompile.backends.protocol import RunsPrograms
 from edgecompile.backends.registry import get_backend
 from edgecompile.build.code import backend_code, installed_code, step_code
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
@@ -205,7 +206,7 @@ class PlanBuilder:
             "lower",
             "edgecompile.backends.steps:lower",
             {"hub": Product(previous, "hub.onnx")},
-            {"target": target.model_dump(mode="json")},
+            lower_parameters(target),
             after=(f"check[{target.name}]", f"measure[{previous}]"),
             target=target.name,
             backend=target.backend,
@@ -442,3 +443,14 @@ class PlanBuilder:
                     return ()  # the import will fail with a message of its own
                 self.user_code[value] = found
         return (self.user_code[value],)
+
+
+def lower_parameters(target: Target) -> dict[str, Any]:
+    """What the lowering for a target depends on beside its hub: the device's facts, and the
+    programs that its backend calls where they are installed."""
+    backend = get_backend(target.backend)
+    programs = dict(backend.programs()) if isinstance(backend, RunsPrograms) else {}
+    return {
+        "target": target.model_dump(mode="json"),
+        **({"programs": programs} if programs else {}),
+    }

@@ -18,6 +18,7 @@ from edgecompile.build.execute import Listener, execute
 from edgecompile.build.fingerprint import merged
 from edgecompile.build.package import copy_artifact, replacing, write_whole
 from edgecompile.build.plan import Plan
+from edgecompile.build.plan_builder import lower_parameters
 from edgecompile.build.planning import make_plan
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
@@ -108,7 +109,8 @@ def _compile_plan(hub: Path, target: Target) -> Plan:
 
     # A hub's precision is in its numbers: whatever it is, the emitter writes all or refuses.
     check = step("check", {"precision": "int8"}, ())
-    return Plan((check, step("lower", {}, (check.name,))), (), merged([code]), code.packages)
+    lower = step("lower", lower_parameters(target), (check.name,))
+    return Plan((check, lower), (), merged([code]), code.packages)
 
 
 def _refuse_findings(

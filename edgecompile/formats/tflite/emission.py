@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.errors import ContractError
+from edgecompile.formats.tflite.choices import Forms
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
 from edgecompile.formats.tflite.layout import (
     Order,
@@ -64,9 +65,12 @@ class Emission:
     """One hub on its way into one file. `integer_bits` says by the name of an ONNX operator which
     widths of integers it has kernels for."""
 
-    def __init__(self, writer: ModelWriter, integer_bits: Mapping[str, frozenset[int]]) -> None:
+    def __init__(
+        self, writer: ModelWriter, integer_bits: Mapping[str, frozenset[int]], forms: Forms
+    ) -> None:
         self.writer = writer
         self.integer_bits = integer_bits
+        self.forms = forms
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], int] = {}

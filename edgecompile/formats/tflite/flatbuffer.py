@@ -40,6 +40,10 @@ class ModelWriter:
     def __init__(self) -> None:
         self.operator_names: list[str] = []
         """In execution order."""
+        self.origin: str | None = None
+        """What the next operators are written for."""
+        self.origins: list[str | None] = []
+        """By operator, what it was written for."""
         self._model = schema.ModelT()
         self._graph = schema.SubGraphT()
         self._graph.name = "main"
@@ -114,11 +118,15 @@ class ModelWriter:
             operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
         self._graph.operators.append(operator)
         self.operator_names.append(name)
+        self.origins.append(self.origin)
 
     def finish(self, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
         """The model's bytes; `inputs` and `outputs` name the tensors of its signature."""
         import flatbuffers
 
+        place = self._drop_unread(set(inputs.values()) | set(outputs.values()))
+        inputs = {name: place[index] for name, index in inputs.items()}
+        outputs = {name: place[index] for name, index in outputs.items()}
         self._graph.inputs = list(inputs.values())
         self._graph.outputs = list(outputs.values())
         signature = schema.SignatureDefT()
@@ -129,6 +137,33 @@ class ModelWriter:
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+    def _drop_unread(self, wanted: set[int]) -> dict[int, int]:
+        """Remove the operators that lead to no tensor of `wanted`, and the tensors that nothing
+        uses then; returns the new index of each that stays."""
+        kept, origins = [], []
+        for operator, origin in zip(self._graph.operators[::-1], self.origins[::-1], strict=True):
+            if wanted.intersection(operator.outputs):
+                wanted |= {*operator.inputs, *operator.outputs}
+                kept.append(operator)
+                origins.append(origin)
+        if len(kept) == len(self._graph.operators):
+            return {index: index for index in range(len(self._graph.tensors))}
+        place = {old: new for new, old in enumerate(sorted(wanted - {-1}))} | {-1: -1}
+        self._graph.operators, self.origins = kept[::-1], origins[::-1]
+        self._graph.tensors = [self._graph.tensors[old] for old in place if old >= 0]
+        for operator in kept:
+            operator.inputs = [place[index] for index in operator.inputs]
+            operator.outputs = [place[index] for index in operator.outputs]
+        self._drop_unused_buffers()
+        return place
+
+    def _drop_unused_buffers(self) -> None:
+        used = {0, *(tensor.buffer for tensor in self._graph.tensors)}
+        place = {old: new for new, old in enumerate(sorted(used))}
+        self._model.buffers = [self._model.buffers[old] for old in place]
+        for tensor in self._graph.tensors:
+            tensor.buffer = place[tensor.buffer]
 
 
 def _named(name: str, index: int) -> Any:

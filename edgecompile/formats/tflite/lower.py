@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from edgecompile.errors import ContractError
-from edgecompile.formats.tflite.choices import Border
+from edgecompile.formats.tflite.choices import Border, Forms
 from edgecompile.formats.tflite.emission import Emission, Tensor, border_order
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
 from edgecompile.formats.tflite.layout import stored_shape
@@ -16,12 +17,22 @@ from edgecompile.formats.tflite.operators import OPERATORS
 from edgecompile.graph.hub import name_of, shape_of
 from edgecompile.graph.qdq import TensorParams, tensor_params
 
+PLAIN = Forms()
 _INTEGER_BITS = {name: entry.bits for name, entry in OPERATORS.items()}
 _CARRIED = frozenset({"DequantizeLinear", "Constant", "Cast"})
 """Read by the operators behind them: a Cast widens a float16 constant, and does nothing else."""
 
 
-def lower_hub(hub: ir.Model, border: Border) -> bytes:
+@dataclass(frozen=True)
+class Lowered:
+    """A file's bytes; for each of its operators the name of the hub's node that it came from, None
+    for one at the file's border."""
+
+    content: bytes
+    origins: tuple[str | None, ...]
+
+
+def lower_hub(hub: ir.Model, border: Border, forms: Forms = PLAIN) -> bytes:
     """The .tflite file of a hub: quantized, half precision or float. 4-D tensors are NHWC.
 
     `border` is the type of the file's inputs and outputs where the hub quantizes them.
@@ -29,20 +40,27 @@ def lower_hub(hub: ir.Model, border: Border) -> bytes:
     Raises:
         ContractError: a node that `check` would have refused.
     """
+    return lower_with_origins(hub, border, forms).content
+
+
+def lower_with_origins(hub: ir.Model, border: Border, forms: Forms = PLAIN) -> Lowered:
+    """Like `lower_hub`, with where each operator came from."""
     writer = ModelWriter()
-    emission = Emission(writer, _INTEGER_BITS)
+    emission = Emission(writer, _INTEGER_BITS, forms)
     inputs = {
         name_of(value): _emit_input(emission, value, border).index for value in hub.graph.inputs
     }
     for _ in _emit_nodes(emission, hub):
         pass
+    writer.origin = None
     outputs = {name_of(value): _emit_output(emission, value, border) for value in hub.graph.outputs}
-    return writer.finish(inputs, outputs)
+    content = writer.finish(inputs, outputs)
+    return Lowered(content, tuple(writer.origins))
 
 
 def operators_by_node(hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
     """Each node of a hub with the TFLite operators that it becomes."""
-    emission = Emission(ModelWriter(), _INTEGER_BITS)
+    emission = Emission(ModelWriter(), _INTEGER_BITS, PLAIN)
     for value in hub.graph.inputs:
         _emit_input(emission, value, "int8")
     return _emit_nodes(emission, hub)
@@ -51,6 +69,7 @@ def operators_by_node(hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
 def _emit_nodes(emission: Emission, hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
     for node in hub.graph:
         before = len(emission.writer.operator_names)
+        emission.writer.origin = node.name
         if node.op_type in _CARRIED:
             continue
         if node.op_type == "QuantizeLinear":

@@ -61,7 +61,9 @@ def emit_conv(emission: Emission, node: ir.Node) -> None:
     x, weight = _image_and_weight(emission, node)
     geometry = Geometry.of(node)
     strides, dilations = geometry.strides, geometry.dilations
-    padding = padding_of(x.shape[2:], weight.data.shape[2:], strides, dilations, geometry.pads)
+    # Over one pixel a dilation says nothing: then it is the other one's, which some chips demand.
+    window = weight.data.shape[2:]
+    padding = padding_of(x.shape[2:], window, strides, dilations, geometry.pads)
     if padding is None:
         x, padding = pad_image(emission, x, geometry.pads), VALID
     bias = _bias(emission, node, x, weight)
@@ -77,8 +79,8 @@ def emit_conv(emission: Emission, node: ir.Node) -> None:
             "padding": padding,
             "strideH": strides[0],
             "strideW": strides[1],
-            "dilationHFactor": dilations[0],
-            "dilationWFactor": dilations[1],
+            "dilationHFactor": dilations[0] if window[0] > 1 else dilations[1],
+            "dilationWFactor": dilations[1] if window[1] > 1 else dilations[0],
             "fusedActivationFunction": activation_code(activation),
         },
     )

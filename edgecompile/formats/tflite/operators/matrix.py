@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission, Tensor, Weight
-from edgecompile.formats.tflite.flatbuffer import activation_code, make_options
-from edgecompile.formats.tflite.layout import plain
+from edgecompile.formats.tflite.flatbuffer import VALID, activation_code, make_options
+from edgecompile.formats.tflite.layout import CHANNELS_LAST, plain
 from edgecompile.formats.tflite.operators.entry import Operator, rank_of
 from edgecompile.formats.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
 from edgecompile.graph.constants import is_static, static_value
@@ -94,6 +96,9 @@ def _fully_connected(emission: Emission, node: ir.Node, weight: Weight, bias: Ar
     real: Array = np.zeros(outputs, np.float32)
     if bias is not None:
         real = np.broadcast_to(bias.reshape(-1), outputs)
+    if emission.forms.pixel_convolutions and _needs_convolution(weight, x):
+        _pixel_convolution(emission, node, x, weight, real)
+        return
     shape = shape_of(node.outputs[0])
     y, activation = emission.fusing_result(node, plain(len(shape)))
     options = make_options(
@@ -104,6 +109,39 @@ def _fully_connected(emission: Emission, node: ir.Node, weight: Weight, bias: Ar
     w = weight_tensor(emission, f"{node.name}.weight", weight.data, weight, axis=0)
     b = bias_tensor(emission, f"{node.name}.bias", real, x, weight)
     emission.op("FULLY_CONNECTED", [x, w, b], [y], options, _version(weight, x))
+
+
+def _needs_convolution(weight: Weight, x: Tensor) -> bool:
+    """Is this more than FULLY_CONNECTED of version 4 can do: scales per channel, several rows?"""
+    several_rows = prod(x.shape[:-1]) > 1
+    per_channel = weight.scale is not None and weight.scale.size > 1
+    return kernel_kind(x, weight) == "integer" and (per_channel or several_rows)
+
+
+def _pixel_convolution(
+    emission: Emission, node: ir.Node, x: Tensor, weight: Weight, bias: Array
+) -> None:
+    """``x @ W.T + b`` as a CONV_2D whose filter sees one pixel; the rows of `x` are its width."""
+    outputs, inputs = weight.data.shape
+    rows = prod(x.shape[:-1])
+    image = emission.reshape(x, (1, inputs, 1, rows), CHANNELS_LAST)
+    y = emission.draft(node, (1, outputs, 1, rows), CHANNELS_LAST)
+    activation = emission.activation_behind(node)
+    options = make_options(
+        "Conv2DOptions",
+        padding=VALID,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        fusedActivationFunction=activation_code(activation),
+    )
+    filters = weight.data[:, None, None, :]
+    w = weight_tensor(emission, f"{node.name}.weight", filters, weight, axis=0)
+    b = bias_tensor(emission, f"{node.name}.bias", bias, x, weight)
+    emission.op("CONV_2D", [image, w, b], [y], options, version=3)
+    shape = shape_of(node.outputs[0])
+    emission.publish(node, emission.reshape(y, shape, plain(len(shape))), activation)
 
 
 def _version(weight: Weight, x: Tensor) -> int:

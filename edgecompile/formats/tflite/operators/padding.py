@@ -41,13 +41,13 @@ def pad_image(
     emission: Emission, x: Tensor, pads: Sequence[int], *, lowest: bool = False
 ) -> Tensor:
     """An NHWC tensor behind a PAD with zeros (the zero point) above, left, below and right; or,
-    with `lowest`, behind a PADV2 with the least value of its type."""
+    with `lowest`, with the least value of its type: by a PADV2, unless that is the zero point."""
     top, left, bottom, right = pads
     n, c, h, w = x.shape
     shape = (n, c, h + top + bottom, w + left + right)
     padded = emission.like(x, f"{x.index}.padded", shape, CHANNELS_LAST)
     paddings = emission.writer.integers([[0, 0], [top, bottom], [left, right], [0, 0]])
-    if not lowest:
+    if not lowest or (x.params is not None and x.params.zero_point == np.iinfo(x.params.dtype).min):
         emission.op("PAD", [x, paddings], [padded], make_options("PadOptions"))
         return padded
     if x.params is None:

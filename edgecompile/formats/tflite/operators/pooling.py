@@ -34,7 +34,10 @@ def _pool(name: str) -> Callable[[Emission, ir.Node], None]:
         # TFLite's average leaves SAME padding out of its count, as ONNX does unless told.
         if padding is None or (any(pads) and is_average and _counts_padding(node)):
             x, padding = pad_image(emission, x, pads, lowest=not is_average), VALID
-        result, activation = emission.fusing_result(node, CHANNELS_LAST)
+        if emission.forms.fused_pools:
+            result, activation = emission.fusing_result(node, CHANNELS_LAST)
+        else:
+            result, activation = emission.result(node, CHANNELS_LAST), "NONE"
         options = make_options(
             "Pool2DOptions",
             padding=padding,
