@@ -7,17 +7,13 @@ runs in a fresh process: it prints, it keeps its memory, and its converter can c
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 import tempfile
-import textwrap
 from pathlib import Path
 from typing import Literal
 
 import onnx_ir as ir
 
-from edgecompile.errors import ToolchainFailed
+from edgecompile.backends.isolation import run_isolated
 from edgecompile.graph.constants import half_constant, is_static, static_value
 from edgecompile.graph.hub import add_constant, constant, name_of, remove_unused_constants, save
 
@@ -47,33 +43,18 @@ def convert_hub(hub: ir.Model) -> bytes:
         source, result = Path(name, "hub.onnx"), Path(name, "model.tflite")
         precision = _precision_of(hub)
         save(_widened(hub), source)
-        command = [sys.executable, "-m", __name__, str(source), str(result), precision]
-        try:
-            done = subprocess.run(  # noqa: S603 - our own module, arguments of our own
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=TIME_LIMIT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ToolchainFailed(
-                f"TensorFlow's converter took longer than {TIME_LIMIT_SECONDS} s"
-            ) from None
-        if done.returncode != 0 or not result.is_file():
-            raise ToolchainFailed(
-                f"TensorFlow's converter failed (exit {done.returncode}); "
-                f"it said: {_complaint(done.stderr.decode(errors='replace'))}"
-            )
+        done = run_isolated(
+            _convert,
+            str(source),
+            str(result),
+            precision,
+            tool="TensorFlow's converter",
+            seconds=TIME_LIMIT_SECONDS,
+            folder=Path(name),
+        )
+        if not done.succeeded or not result.is_file():
+            raise done.failure()
         return result.read_bytes()
-
-
-def _complaint(log: str) -> str:
-    """What went wrong, out of hundreds of lines: the first error, or the last words."""
-    found = re.search(r"\berror: (.+)", log)
-    words = found[1] if found else (log.strip().splitlines() or ["nothing"])[-1]
-    return textwrap.shorten(words, 300)
 
 
 def _precision_of(hub: ir.Model) -> FloatPrecision:
@@ -103,7 +84,7 @@ def _widened(hub: ir.Model) -> ir.Model:
     return result
 
 
-def _convert(source: Path, result: Path, precision: FloatPrecision) -> None:
+def _convert(source: str, result: str, precision: FloatPrecision) -> None:
     """In the child: read ONNX, write TFLite."""
     import onnx
     import tensorflow as tf
@@ -121,8 +102,4 @@ def _convert(source: Path, result: Path, precision: FloatPrecision) -> None:
         tf.lite.TFLiteConverter.from_concrete_functions = with_half
     optimizations = None if precision == "fp32" else ["DEFAULT"]
     content = convert_to_tflite(onnx.load(source), io_layout="nhwc", optimizations=optimizations)
-    result.write_bytes(content)
-
-
-if __name__ == "__main__":
-    _convert(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])  # type: ignore[arg-type]
+    Path(result).write_bytes(content)
