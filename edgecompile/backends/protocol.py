@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Probe:
-    """Is the toolchain here? `versions` maps a package to its version; `remedy` is what to type."""
+    """Is the toolchain here? `versions` maps a package to its version; where it is not, `reason`
+    says what is missing and `remedy` what to type."""
 
     available: bool
     versions: dict[str, str] = field(default_factory=dict)
     remedy: str | None = None
+    reason: str | None = None
 
     @classmethod
     def of_package(cls, name: str) -> Probe:
@@ -34,7 +36,7 @@ class Probe:
         try:
             return cls(True, {name: importlib.metadata.version(name)})
         except importlib.metadata.PackageNotFoundError:
-            return cls(False, remedy=f"pip install {name}")
+            return cls(False, remedy=f"pip install {name}", reason=f"{name} is not installed")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgecompile.backends.files import backend_of_file
 from edgecompile.backends.protocol import Inspection
+from edgecompile.backends.toolchain import require_toolchain
 from edgecompile.build.cache import Cache
 from edgecompile.build.execute import Listener, execute
 from edgecompile.build.planning import make_artifact_plan
@@ -32,6 +33,7 @@ def evaluate_artifact(
     backend = backend_of_file(artifact)
     facts = backend.inspect(artifact)  # a damaged file is refused before anything slow
     _require_same_input(artifact, facts, loaded)
+    require_toolchain(backend)
     plan = make_artifact_plan(loaded, artifact, backend.name, options)
     outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
     for outcome in outcomes.values():

@@ -36,7 +36,13 @@ from edgecompile.build.result import (
     verdicts_of,
 )
 from edgecompile.build.step import Step
-from edgecompile.errors import BudgetBroken, EdgecompileError, TargetCannotRun, UserError
+from edgecompile.errors import (
+    BudgetBroken,
+    EdgecompileError,
+    TargetCannotRun,
+    ToolchainMissing,
+    UserError,
+)
 from edgecompile.estimate import Estimate
 from edgecompile.evaluate.budget import explain
 from edgecompile.evaluate.metrics import metric_of
@@ -165,7 +171,7 @@ def check_targets(
             raise outcome.error
     records = {name: o.record for name, o in outcomes.items() if o.record is not None}
     found: dict[str, tuple[Finding, ...]] = {
-        name: (Finding("error", "precision", error.message, remedy=error.remedy),)
+        name: (Finding("error", _rule_of(error), error.message, remedy=error.remedy),)
         for name, error in plan.refused.items()
     }
     for target in targets:
@@ -173,6 +179,14 @@ def check_targets(
             record = records[f"check[{target.name}]"]
             found[target.name] = resolved_findings(record, records, loaded.folder)
     return found
+
+
+TOOLCHAIN_RULE = "toolchain"
+"""Of the finding that a target's toolchain is not installed."""
+
+
+def _rule_of(refusal: EdgecompileError) -> str:
+    return TOOLCHAIN_RULE if isinstance(refusal, ToolchainMissing) else "precision"
 
 
 def judge_with(

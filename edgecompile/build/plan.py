@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edgecompile.build.fingerprint import Fingerprint
 from edgecompile.build.step import Step
-from edgecompile.errors import TargetCannotRun
+from edgecompile.errors import EdgecompileError
 
 BASELINE = "pytorch"
 
@@ -35,7 +35,7 @@ class Plan:
     measurements: tuple[Measurement, ...]
     user_code: Fingerprint
     packages: dict[str, str]
-    refused: Mapping[str, TargetCannotRun] = field(default_factory=dict)
+    refused: Mapping[str, EdgecompileError] = field(default_factory=dict)
     """Targets that no step is planned for, and why."""
 
     def measurement_of(self, step: str) -> Measurement | None:

@@ -7,24 +7,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgecompile.backends.registry import get_backend
+from edgecompile.backends.toolchain import missing_toolchain
 from edgecompile.build.plan import Plan
 from edgecompile.build.plan_builder import PlanBuilder
-from edgecompile.errors import TargetCannotRun, UserError
+from edgecompile.errors import EdgecompileError, TargetCannotRun, UserError
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.target import Target
 
 
-def make_plan(loaded: LoadedRecipe, targets: Sequence[Target], *, measured: bool = True) -> Plan:
+def make_plan(
+    loaded: LoadedRecipe,
+    targets: Sequence[Target],
+    *,
+    measured: bool = True,
+    lowered: bool = True,
+) -> Plan:
     """Plan a build. Reads the recipe's files to know their content, runs nothing.
 
-    Without `measured`, the plan ends with the checks of the targets.
+    Without `measured`, the plan ends with the checks of the targets. Without `lowered`, it is made
+    for a step before the targets' toolchains are needed.
 
     Raises:
         UserError: a file that the recipe names is missing or leaves its folder.
         TargetCannotRun: no target holds the recipe's precision.
+        ToolchainMissing: no target has its toolchain.
     """
     _require_training_data(loaded)
-    errors = {target.name: _precision_error(loaded, target) for target in targets}
+    errors = _refusals(loaded, targets, lowered)
     refused = {name: error for name, error in errors.items() if error is not None}
     if targets and len(refused) == len(errors):
         raise next(iter(refused.values()))
@@ -52,6 +62,18 @@ def make_artifact_plan(
     builder.add_baseline()
     builder.add_artifact(artifact, backend, options)
     return builder.plan()
+
+
+def _refusals(
+    loaded: LoadedRecipe, targets: Sequence[Target], lowered: bool
+) -> dict[str, EdgecompileError | None]:
+    """Why a target cannot be built for, where that is known before any work."""
+    backends = {target.backend for target in targets} if lowered else set()
+    missing = {name: missing_toolchain(get_backend(name)) for name in sorted(backends)}
+    return {
+        target.name: _precision_error(loaded, target) or missing.get(target.backend)
+        for target in targets
+    }
 
 
 def _precision_error(loaded: LoadedRecipe, target: Target) -> TargetCannotRun | None:

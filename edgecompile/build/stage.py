@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecompile.backends.registry import get_backend
+from edgecompile.backends.toolchain import require_toolchain
 from edgecompile.build.cache import Cache, Record
 from edgecompile.build.code import backend_code, step_code
 from edgecompile.build.execute import Listener, execute
@@ -58,7 +59,7 @@ def quantize_hub(
         UserError: the precision is fp32: there is nothing to decide.
         EdgecompileError: the model cannot be exported or quantized, or the file not be written.
     """
-    plan = make_plan(loaded, [target])
+    plan = make_plan(loaded, [target], lowered=False)
     product = next((m.product for m in plan.measurements if m.stage == "quantize"), None)
     if product is None:
         raise UserError(
@@ -77,9 +78,11 @@ def compile_hub(
     """The artifact of a hub file for `target` -> the folder `output`; returns the main file.
 
     Raises:
+        ToolchainMissing: what the target's backend needs is not installed.
         TargetCannotRun: the target lacks an operator of the hub.
         EdgecompileError: the file is no hub, or the folder cannot be written.
     """
+    require_toolchain(get_backend(target.backend))
     plan = _compile_plan(hub, target)
     outcomes = execute(plan, cache, _refuse_findings, listener, log=log)
     records = [_record(outcome) for outcome in outcomes.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import click
 
@@ -27,12 +28,13 @@ def check(
 ) -> int:
     """Export RECIPE's model and hold it against the rules of its targets.
 
-    Nothing is quantized or measured. Exit code 4 when a target cannot run the model.
+    Nothing is quantized or measured. Exit code 4 when a target cannot run the model, 5 when a
+    toolchain that the check needs is missing.
     """
     from dataclasses import asdict
 
     from edgecompile.backends.configure import configure
-    from edgecompile.build.build import check_targets
+    from edgecompile.build.build import TOOLCHAIN_RULE, check_targets
     from edgecompile.build.cache import Cache, default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.progress import build_progress
@@ -49,9 +51,13 @@ def check(
     else:
         for name, findings in found.items():
             verdict = "cannot run it" if _has_error(findings) else "can run it"
+            if any(finding.rule == TOOLCHAIN_RULE for finding in findings):
+                verdict = "not checked"
             app.data(f"{name}: {verdict}")
             for finding in findings:
                 app.data("\n".join(f"  {line}" for line in finding_lines(finding)))
+    if any(finding.rule == TOOLCHAIN_RULE for finding in chain(*found.values())):
+        return 5
     return 4 if any(_has_error(findings) for findings in found.values()) else 0
 
 
