@@ -12,16 +12,17 @@ from edgecompile.errors import UserError
 
 
 def main_file(artifact: Path) -> Path:
-    """The file that a device loads: `artifact` itself, or the one in a target's folder.
+    """What a device loads, a file or a folder: `artifact` itself, or the one in a target's folder.
 
     Raises:
         UserError: the folder holds no artifact.
     """
-    if artifact.is_file():
+    names = [get_backend(name).main_file for name in backend_names()]
+    if artifact.is_file() or artifact.suffix in {Path(name).suffix for name in names}:
         return artifact
-    for name in backend_names():
-        candidate = artifact / get_backend(name).main_file
-        if candidate.is_file():
+    for name in names:
+        candidate = artifact / name
+        if candidate.exists():
             return candidate
     raise UserError(f"{artifact} holds no artifact")
 

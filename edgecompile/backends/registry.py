@@ -13,6 +13,7 @@ from edgecompile.errors import ContractError, UserError
 ENTRY_POINT_GROUP = "edgecompile.backends"
 
 _BUILTIN = {
+    "coreml": "edgecompile.backends.coreml.backend:CoreMLBackend",
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }

@@ -1,0 +1,6 @@
+"""MIL executed operator by operator, for machines that have no Core ML.
+
+Each operator is computed in float32 on its inputs as they are stored, and its result is rounded
+once, to the nearest even, to the type that the program declares: float16 is float16 between any two
+operators. What a device's compiler fuses, and how the Neural Engine accumulates, is not modelled.
+"""
