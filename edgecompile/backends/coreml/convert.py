@@ -1,7 +1,7 @@
 """A hub as an ML Program: built with coremltools, in a process of its own.
 
 coremltools prints when it is imported, imports every framework that it finds, and its passes are
-vendor code. The passes are its default ones but for one that computes wrongly.
+vendor code. The passes are its default ones but for two that change the hub's numbers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,17 @@ from edgecompile.graph.hub import constant, load, name_of, save, shape_of
 
 TIME_LIMIT_SECONDS = 600
 
-REMOVED_PASSES = frozenset({"common::int_op_canonicalization"})
-"""It turns dequantize -> reshape -> quantize into a reshape of integers without comparing the two
-scales (coremltools 9.0, mil/passes/defs/optimize_quantization.py): other numbers come out."""
+REMOVED_PASSES = frozenset(
+    {
+        # Turns dequantize -> reshape -> quantize into a reshape of integers without comparing the
+        # two scales: other numbers come out.
+        "common::int_op_canonicalization",
+        # Divides the scales around a sum by the sum's own: equal in real numbers, but the program
+        # would no longer hold the hub's scales, and in float16 the quotients are rounded again.
+        "common::distributive_quantized_binary_op_scale_normalization",
+    }
+)
+"""Of coremltools 9.0, both in mil/passes/defs/optimize_quantization.py."""
 
 _NOT_NEEDED = ("tensorflow", "sklearn")
 """Frameworks that coremltools would import to convert from, which takes seconds."""

@@ -74,7 +74,7 @@ def sigmoid_hard(x: Tensor, alpha: Any = 0.2, beta: Any = 0.5) -> Tensor:
 
 def softplus(x: Tensor) -> Tensor:
     """``log(1 + exp(x))``."""
-    return torch.logaddexp(x, torch.zeros(()))
+    return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
 def threshold(x: Tensor, alpha: Any = 1.0) -> Tensor:

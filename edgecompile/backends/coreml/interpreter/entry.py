@@ -7,5 +7,5 @@ from typing import Any
 
 Function = Callable[..., Any]
 """Called with the operator's inputs by their names in MIL: activations and float constants are
-float32 tensors of torch, integer constants NumPy arrays, lists of tensors tuples. It sees one
+float64 tensors of torch, integer constants NumPy arrays, lists of tensors tuples. It sees one
 sample: torch.vmap makes the batch. A missing input has the default of MIL's documentation."""

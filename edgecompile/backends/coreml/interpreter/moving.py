@@ -175,7 +175,7 @@ def upsample_bilinear(
 def _interpolated(x: Tensor, axis: int, factor: float, corners: bool, halves: bool) -> Tensor:
     size = x.shape[axis]
     count = int(size * factor)
-    places = torch.arange(count, dtype=torch.float32)
+    places = torch.arange(count, dtype=torch.float64)
     if corners:
         places = places * ((size - 1) / max(count - 1, 1))
     elif halves:

@@ -16,8 +16,8 @@ _LIMITS = {"int8": (-128, 127), "uint8": (0, 255)}
 
 
 def _along(values: Any, rank: int, axis: Any) -> Tensor:
-    """One number, or one for each slice of an axis, as floats that broadcast."""
-    tensor = torch.as_tensor(np.asarray(values)).float()
+    """One number, or one for each slice of an axis, to be broadcast."""
+    tensor = torch.as_tensor(np.asarray(values)).double()
     if tensor.dim() == 0:
         return tensor
     return tensor.reshape([-1 if place == int(axis) % rank else 1 for place in range(rank)])
@@ -35,7 +35,7 @@ def quantize(
 
 def dequantize(input: Tensor, scale: Any, zero_point: Any = None, axis: Any = 0) -> Tensor:
     """``(input - zero_point) * scale``."""
-    numbers = input.float()
+    numbers = input.double()
     if zero_point is not None:
         numbers = numbers - _along(zero_point, input.dim(), axis)
     return numbers * _along(scale, input.dim(), axis)

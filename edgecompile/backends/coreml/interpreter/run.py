@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -53,12 +56,26 @@ def run_program(program: Program, samples: Array) -> list[Array]:
             remedy="is this the artifact of another model?",
         )
     batched = torch.vmap(lambda sample: tuple(one({source.name: sample[None]}).values()))
-    parts = []
-    with torch.no_grad():
-        for start in range(0, len(samples), BATCH):
-            batch = np.array(samples[start : start + BATCH], np.float32)
-            parts.append([result[:, 0].float().numpy() for result in batched(torch.from_numpy(batch))])
+
+    def run_batch(start: int) -> list[Array]:
+        batch = torch.from_numpy(np.array(samples[start : start + BATCH], np.float32))
+        with torch.no_grad():
+            return [result[:, 0].float().numpy() for result in batched(batch)]
+
+    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(run_batch, range(0, len(samples), BATCH)))
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """The batches are spread over the cores: torch's own threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _one_input(program: Program) -> tuple[TensorType, ...]:
@@ -94,7 +111,7 @@ def compile_program(program: Program) -> Callable[[Mapping[str, torch.Tensor]], 
 
 
 def _constants(program: Program) -> Values:
-    """Every constant as an operator's function wants it: floats as float32 tensors."""
+    """Every constant as an operator's function wants it: floats as float64 tensors."""
     raw: Values = dict(program.constants)
     for operation in program.operations:
         if operation.kind in CONSTANTS:
@@ -111,18 +128,18 @@ def _constants(program: Program) -> Values:
 
 def _as_operand(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f":
-        return torch.from_numpy(np.array(value, np.float32))
+        return torch.from_numpy(np.array(value, np.float64))
     return value
 
 
 def _carry_out(step: Operation, values: Values, constants: Values) -> None:
-    """Compute one operator in float32, and round its results to their declared types."""
+    """Compute one operator in float64, and round its results to their declared types."""
 
     def operand(name: str) -> Any:
         if name in constants:
             return constants[name]
         value = values[name]
-        return value.float() if value.is_floating_point() else value
+        return value.double() if value.is_floating_point() else value
 
     arguments = {
         key: tuple(map(operand, names)) if key == "values" else operand(names[0])
