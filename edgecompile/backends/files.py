@@ -68,5 +68,5 @@ def measured_evidence(path: Path) -> list[dict[str, Any]]:
             f"{path.name} is not the file that manifest.json describes: its bytes differ",
             remedy="build it again",
         )
-    keys = ("stage", "target", "metric", "evidence", "samples", "delta_baseline")
+    keys = ("stage", "target", "metric", "evidence", "samples", "all_samples", "delta_baseline")
     return [{key: stage.get(key) for key in keys} for stage in stages]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.target import Target
+
+if TYPE_CHECKING:
+    from edgecompile.backends.protocol import Backend
+    from edgecompile.evaluate.outputs import Array
 
 
 def check(
@@ -58,13 +62,35 @@ def _require_room(target: Target, size_bytes: int) -> None:
 
 
 def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Outputs of the saved artifact on every evaluation sample -> outputs.npz."""
+    """Outputs of the saved artifact -> outputs.npz, which says of which evaluation samples.
+
+    Of all; where the backend's evidence is an emulator's, of as many as the recipe says.
+    """
     import numpy as np
 
     from edgecompile.evaluate.outputs import save_outputs
 
     backend = get_backend(parameters["backend"])
     samples = np.load(inputs["samples"], mmap_mode="r")
+    chosen = None
+    if backend.evidence.emulated:
+        chosen = _chosen_samples(backend, inputs, parameters["emulated_samples"], len(samples))
+    if chosen is not None:
+        samples = samples[chosen]
     outputs = backend.run(inputs["artifact"], samples, parameters["options"])
-    save_outputs(folder / "outputs.npz", outputs)
+    save_outputs(folder / "outputs.npz", outputs, chosen)
     return {"samples": len(samples), "evidence": str(backend.evidence)}
+
+
+def _chosen_samples(
+    backend: Backend, inputs: Mapping[str, Path], wanted: int | None, samples: int
+) -> Array | None:
+    import numpy as np
+
+    from edgecompile.evaluate.subset import choose_samples
+    from edgecompile.graph.hub import load
+
+    labels = np.load(inputs["labels"], mmap_mode="r")
+    # A file from outside has no hub that tells how much work it is.
+    seconds = backend.seconds_per_sample(load(inputs["hub"])) if "hub" in inputs else 0.0
+    return choose_samples(samples, len(labels), wanted, seconds)

@@ -45,12 +45,14 @@ def evaluate_artifact(
         if isinstance(loaded.recipe.metric, str)
         else loaded.recipe.metric.model_dump()
     )
+    measured = dict(results["measure[artifact]"])
+    before = {"baseline": results["measure[pytorch]"]["metric"], **measured.pop("before")}
     return {
         "artifact": artifact.name,
         "name": metric.name,
-        "baseline": results["measure[pytorch]"]["metric"],
+        "baseline": before["baseline"],
         "evidence": results["run[artifact]"]["evidence"],
-        **results["measure[artifact]"],
+        **measured,
     }
 
 

@@ -16,7 +16,7 @@ from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json, digest_path
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
-from edgecompile.recipe.schema import improve_methods
+from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
 from edgecompile.recipe.target import Target
 
 _PACKAGE = Path(edgecompile.__file__).parent
@@ -52,7 +52,7 @@ class PlanBuilder:
         self.add_split("evaluation")
         prune = self.recipe.stages.prune
         by_slope = prune is not None and prune.importance == "taylor"
-        if self.recipe.stages.quantize.precision == "int8" or by_slope:
+        if self.recipe.stages.quantize.precision in CALIBRATED or by_slope:
             self.add_split("calibration")
         if prune is not None and prune.finetune is not None:
             self.add_split("train")
@@ -146,14 +146,27 @@ class PlanBuilder:
             "run[artifact]",
             "artifact",
             "edgecompile.backends.steps:run",
-            {
-                "artifact": External(artifact, digest_path(artifact)),
-                "samples": Product("data[evaluation]", "samples.npy"),
-            },
-            {"backend": backend, "options": dict(options)},
+            {"artifact": External(artifact, digest_path(artifact)), **self._run_inputs(backend)},
+            {"backend": backend, "options": dict(options), **self._run_parameters(backend)},
             backend=backend,
         )
         self._measure("artifact", "artifact", "run[artifact]", BASELINE)
+
+    def _run_inputs(self, backend: str, hub: str | None = None) -> dict[str, External | Product]:
+        """What a run reads beside its artifact; an emulator's, to know how many samples."""
+        inputs: dict[str, External | Product] = {
+            "samples": Product("data[evaluation]", "samples.npy")
+        }
+        if get_backend(backend).evidence.emulated:
+            inputs["labels"] = Product("data[evaluation]", "labels.npy")
+            if hub is not None:
+                inputs["hub"] = Product(hub, "hub.onnx")
+        return inputs
+
+    def _run_parameters(self, backend: str) -> dict[str, Any]:
+        if not get_backend(backend).evidence.emulated:
+            return {}
+        return {"emulated_samples": self.recipe.data.emulated_samples}
 
     def _weights(self) -> dict[str, External | Product]:
         written = self.recipe.model.weights
@@ -182,7 +195,7 @@ class PlanBuilder:
         """Quantize for the target's scheme (shared), lower, run and measure."""
         precision = self.recipe.stages.quantize.precision
         previous = "simplify"
-        if precision == "int8":
+        if precision in INTEGER_BITS:
             previous = self._add_quantize(target)
         elif precision != "fp32":
             previous = self._add_narrow(precision)
@@ -203,10 +216,14 @@ class PlanBuilder:
             "edgecompile.backends.steps:run",
             {
                 "artifact": Product(lower, get_backend(target.backend).main_file),
-                "samples": Product("data[evaluation]", "samples.npy"),
+                **self._run_inputs(target.backend, previous),
             },
             # Not the whole target: two devices with the same file and options share one run.
-            {"backend": target.backend, "options": target.options},
+            {
+                "backend": target.backend,
+                "options": target.options,
+                **self._run_parameters(target.backend),
+            },
             target=target.name,
             backend=target.backend,
         )
@@ -239,6 +256,7 @@ class PlanBuilder:
             },
             {
                 "scheme": target.scheme,
+                "precision": stage.precision,
                 "per_channel": stage.per_channel,
                 "calibration_samples": stage.calibration_samples,
                 "wishes": wishes,
@@ -248,22 +266,25 @@ class PlanBuilder:
             user=self._metric_code(),
         )
         self._add_hub_run("quantize", name, "hub.onnx", "simplify")
-        self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
+        if stage.precision == "int8":
+            self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
         return name
 
     def _add_narrow(self, precision: str) -> str:
         """Small weights with float arithmetic, the same for every scheme."""
-        name = f"quantize[{precision}]"
+        name, stage = f"quantize[{precision}]", self.recipe.stages.quantize
         if name not in self.steps:
+            inputs = {"hub": Product("simplify", "hub.onnx")}
+            parameters: dict[str, Any] = {"precision": precision, "per_channel": stage.per_channel}
+            if precision in CALIBRATED:
+                inputs["samples"] = Product("data[calibration]", "samples.npy")
+                parameters["calibration_samples"] = stage.calibration_samples
             self._add(
                 name,
                 "quantize",
                 "edgecompile.compress.steps:narrow_hub",
-                {"hub": Product("simplify", "hub.onnx")},
-                {
-                    "precision": precision,
-                    "per_channel": self.recipe.stages.quantize.per_channel,
-                },
+                inputs,
+                parameters,
                 after=("measure[simplify]",),
             )
             self._add_hub_run("quantize", name, "hub.onnx", "simplify")

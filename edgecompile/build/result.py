@@ -32,6 +32,9 @@ class StageResult:
     delta_previous: float | None = None
     delta_baseline: float | None = None
     samples: int | None = None
+    all_samples: int | None = None
+    """Larger than `samples` where an emulator ran only some. The deltas and the agreement of such a
+    row are between equal samples."""
     agreement: dict[str, Any] = field(default_factory=dict)
     size_bytes: int | None = None
     cost: dict[str, int] | None = None
@@ -131,7 +134,7 @@ def verdicts_of(
         return []
     own = results[measurement.measure]
     before = measurement.judged_from or measurement.previous
-    previous = results[before]["metric"] if before else None
+    previous = own["before"].get("previous", results[before]["metric"]) if before else None
     agreement = own["agreement"].get("baseline") or {}
     if measurement.judged_from is None:
         agreement = own["agreement"].get("previous") or agreement
@@ -140,7 +143,7 @@ def verdicts_of(
         metric,
         own["metric"],
         previous,
-        results["measure[pytorch]"]["metric"],
+        own["before"].get("baseline", results["measure[pytorch]"]["metric"]),
         agreement.get("sqnr_db"),
         recipe.budgets.model_dump(),
         recipe.agreement.model_dump(),
@@ -157,7 +160,9 @@ def losses_by_step(
     losses: list[tuple[str, float]] = []
     last: Measurement | None = measurement
     while last is not None and last.previous is not None:
-        before, after = (results[name]["metric"] for name in (last.previous, last.measure))
+        own = results[last.measure]
+        before, after = results[last.previous]["metric"], own["metric"]
+        before = own["before"].get("previous", before)
         losses.append((last.product, round(metric.loss(before, after), 4) + 0.0))
         last = plan.measurement_of(last.previous)
     return losses[::-1]
@@ -196,8 +201,11 @@ def _stage_result(
     own = results.get(measurement.measure)
     if own is None:
         return row
-    previous = results[measurement.previous]["metric"] if measurement.previous else None
-    baseline = results["measure[pytorch]"]["metric"]
+    before = {"baseline": results["measure[pytorch]"]["metric"], "previous": None}
+    if measurement.previous is not None:
+        before["previous"] = results[measurement.previous]["metric"]
+    before |= own["before"]
+    baseline, previous = before["baseline"], before["previous"]
     value = own["metric"]
     return replace(
         row,
@@ -205,6 +213,7 @@ def _stage_result(
         delta_previous=None if previous is None else _gain(metric, previous, value),
         delta_baseline=None if previous is None else _gain(metric, baseline, value),
         samples=own["samples"],
+        all_samples=own["all_samples"],
         agreement=own["agreement"],
         size_bytes=_size(measurement, outcomes),
         cost=_cost(plan, measurement, results),

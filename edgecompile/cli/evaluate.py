@@ -49,13 +49,15 @@ def evaluate(
     if output_format == "json":
         app.json(measured)
         return
+    from edgecompile.report.terminal import samples_sentence
+
     agreement = measured["agreement"]["baseline"]
     decibel = "equal" if agreement["sqnr_db"] is None else f"{agreement['sqnr_db']:.1f} dB"
     app.columns(
         [
             (measured["name"], f"{measured['metric']:.4f}"),
             ("pytorch", f"{measured['baseline']:.4f}"),
-            ("samples", f"{measured['samples']:,}"),
+            ("samples", samples_sentence(measured["samples"], measured["all_samples"])),
             ("evidence", measured["evidence"]),
             ("SQNR", f"{decibel} against PyTorch, largest difference {agreement['max_abs']:g}"),
         ]

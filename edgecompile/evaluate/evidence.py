@@ -24,3 +24,8 @@ class Evidence(StrEnum):
     """The user's own module: the baseline that losses are counted from."""
     ESTIMATE = "estimate"
     """Computed from a model of the device, never measured."""
+
+    @property
+    def emulated(self) -> bool:
+        """Comes from something far slower than the device."""
+        return self in {Evidence.VENDOR_EMULATOR, Evidence.ISA_EMULATOR, Evidence.REFERENCE}

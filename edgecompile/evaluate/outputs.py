@@ -60,13 +60,27 @@ def not_finite(outputs: Sequence[Array]) -> int | None:
     return min(wrong, default=None)
 
 
-def save_outputs(path: Path, outputs: Sequence[Array]) -> None:
-    """Write the outputs as float32 to an .npz without compression."""
+_SAMPLES = "samples"
+
+
+def save_outputs(path: Path, outputs: Sequence[Array], samples: Array | None = None) -> None:
+    """Write the outputs as float32 to an .npz without compression.
+
+    `samples` are the indices of the evaluation samples that they belong to; None: all.
+    """
     arrays = {f"output{i}": np.ascontiguousarray(a, np.float32) for i, a in enumerate(outputs)}
+    if samples is not None:
+        arrays[_SAMPLES] = samples
     np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def load_outputs(path: Path) -> list[Array]:
     """Read what `save_outputs` wrote."""
     with np.load(path, allow_pickle=False) as stored:
-        return [stored[f"output{i}"] for i in range(len(stored.files))]
+        return [stored[f"output{i}"] for i in range(len(set(stored.files) - {_SAMPLES}))]
+
+
+def load_samples(path: Path) -> Array | None:
+    """Which evaluation samples the outputs in `path` belong to; None: all."""
+    with np.load(path, allow_pickle=False) as stored:
+        return stored[_SAMPLES] if _SAMPLES in stored.files else None

@@ -101,9 +101,21 @@ def _stage_row(stage: StageResult, metric: Metric) -> list[str | Text]:
         _decibel(agreement),
         f"{agreement['max_abs']:.2g}" if agreement else "",
         _size(stage.size_bytes),
-        stage.evidence,
+        _evidence(stage),
         "cached" if stage.status == "cached" else _seconds(stage.cpu_seconds),
     ]
+
+
+def _evidence(stage: StageResult) -> str:
+    """How it was measured, and on how many samples where that is not all of them."""
+    if stage.samples is None or stage.samples == stage.all_samples:
+        return stage.evidence
+    return f"{stage.evidence}, {samples_sentence(stage.samples, stage.all_samples)} samples"
+
+
+def samples_sentence(samples: int, all_samples: int | None) -> str:
+    """``200 of 996``, or ``996`` where these are all."""
+    return f"{samples:,}" if samples == all_samples else f"{samples:,} of {all_samples:,}"
 
 
 def _value(value: float, metric: Metric) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompile.backends.coreml.package import size_of
 from edgecompile.backends.coreml.program import Operation, Program, Tensor, read_program
-from edgecompile.backends.protocol import Inspection, OperatorFacts, TensorFacts
+from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
 
 
 def inspect_package(folder: Path) -> Inspection:

@@ -43,9 +43,10 @@ def quantized_weight(
     shape = [1] * data.ndim
     if axis is not None:
         shape[axis] = -1
+    zero = zero.astype(np.int8)
     scale = np.reshape(scale, shape)
     if data.dtype != np.int8:
-        data = data.astype(_little("int4"))
+        data = data.astype(np.int8).astype(_little("int4"))
     elif is_sparse(data) and not np.any(zero):
         mask = (data != 0).astype(_little("uint1"))
         mask, nonzero = mb.constexpr_sparse_blockwise_shift_scale(
