@@ -1,7 +1,7 @@
 """A hub as an ML Program: built with coremltools, in a process of its own.
 
 coremltools prints when it is imported, imports every framework that it finds, and its passes are
-vendor code. The passes are its default ones but for two that change the hub's numbers.
+vendor code. The passes are its default ones but for those that change the hub's numbers or fail.
 """
 
 from __future__ import annotations
@@ -31,9 +31,15 @@ REMOVED_PASSES = frozenset(
         # Divides the scales around a sum by the sum's own: equal in real numbers, but the program
         # would no longer hold the hub's scales, and in float16 the quotients are rounded again.
         "common::distributive_quantized_binary_op_scale_normalization",
+        # Makes a batch_norm of a product and a sum, with a mean in float32 beside a gamma in
+        # float16: a program of float16 is refused.
+        "common::fuse_elementwise_to_batchnorm",
+        # Multiplies weights by the factor behind their convolution, and rounds them once more.
+        "common::fuse_conv_scale",
     }
 )
-"""Of coremltools 9.0, both in mil/passes/defs/optimize_quantization.py."""
+"""Of coremltools 9.0, mil/passes/defs: optimize_quantization.py, optimize_elementwise_binary.py and
+optimize_conv.py."""
 
 _NOT_NEEDED = ("tensorflow", "sklearn")
 """Frameworks that coremltools would import to convert from, which takes seconds."""
