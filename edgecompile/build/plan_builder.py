@@ -152,6 +152,20 @@ class PlanBuilder:
         )
         self._measure("artifact", "artifact", "run[artifact]", BASELINE)
 
+    def add_device_run(self, outputs: Path, samples: str) -> None:
+        """What a device made of the samples whose file has the digest `samples`, measured."""
+        self._add(
+            "run[artifact]",
+            "artifact",
+            "edgecompile.evaluate.device:import_outputs",
+            {
+                "outputs": External(outputs, digest_file(outputs)),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            {"samples": samples},
+        )
+        self._measure("artifact", "artifact", "run[artifact]", BASELINE)
+
     def _run_inputs(self, backend: str, hub: str | None = None) -> dict[str, External | Product]:
         """What a run reads beside its artifact; an emulator's, to know how many samples."""
         inputs: dict[str, External | Product] = {

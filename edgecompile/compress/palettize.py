@@ -10,7 +10,6 @@ from edgecompile.graph.hub import (
     Array,
     add_constant,
     constant,
-    name_of,
     remove_unused_constants,
 )
 from edgecompile.graph.provenance import copy_provenance
@@ -87,9 +86,7 @@ def _look_up(graph: ir.Graph, node: ir.Node, weight: Array, bits: int) -> ir.Val
     return real
 
 
-def _scaled_behind(
-    graph: ir.Graph, node: ir.Node, weight: ir.Value, scale: Array
-) -> list[ir.Node]:
+def _scaled_behind(graph: ir.Graph, node: ir.Node, weight: ir.Value, scale: Array) -> list[ir.Node]:
     """``node(x, weight) * scale + bias`` in place of ``node(x, weight * scale, bias)``."""
     output, bias = node.outputs[0], None
     if len(node.inputs) > _BIAS_INPUT:

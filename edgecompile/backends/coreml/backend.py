@@ -40,11 +40,14 @@ class CoreMLBackend:
         return check_hub(hub, CoreMLOptions.model_validate(target.options), target, precision)
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
-        """Write `model.mlpackage` with every scale and integer of the hub."""
+        """Write `model.mlpackage` with every scale and integer of the hub, and its bundle."""
+        from edgecompile.backends.coreml.bundle import write_bundle
         from edgecompile.backends.coreml.lower import lower_hub
 
         options = CoreMLOptions.model_validate(target.options)
-        lower_hub(hub, options, folder / self.main_file)
+        package = folder / self.main_file
+        lower_hub(hub, options, package)
+        write_bundle(package, options, folder)
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
         """Execute the saved package with the interpreter of MIL."""

@@ -147,9 +147,7 @@ def _emit_pair(emission: Emission, node: ir.Node, kind: str, **more: Any) -> Non
     assert scale is not None and zero is not None
     if np.any(zero):
         more["zero_point"] = np.int8(zero)
-    emission.op(
-        node, kind, input=emission.input(node, 0), scale=emission.floats(scale), **more
-    )
+    emission.op(node, kind, input=emission.input(node, 0), scale=emission.floats(scale), **more)
 
 
 def _output(emission: Emission, value: ir.Value) -> Any:

@@ -111,7 +111,7 @@ class Emission:
             data, axis = quantized.data, quantized.axis
             if transposed:
                 data, axis = data.T, None if axis is None else 1 - axis
-            scale, zero = self.floats(quantized.scale), quantized.zero_point
+            scale, zero = self._weight_scale(data, quantized.scale, axis), quantized.zero_point
             return quantized_weight(self.mb, self.opset, name, data, scale, zero, axis)
         if palette is not None:
             indices = palette.indices.T if transposed else palette.indices
@@ -120,3 +120,13 @@ class Emission:
         real = static_value(value)
         assert real is not None
         return dense_weight(self.mb, self.opset, name, self.floats(real.T if transposed else real))
+
+    def _weight_scale(self, data: Array, scale: Array, axis: int | None) -> Any:
+        """Scales that are not 0: Core ML refuses one, and float16 rounds a small one to it.
+
+        A channel that holds only zeros may have any; another gets the smallest that float16 has.
+        """
+        others = tuple(place for place in range(data.ndim) if place != axis)
+        is_zero = ~np.any(data != 0, axis=others) if np.ndim(scale) else not np.any(data != 0)
+        smallest = np.finfo(np.float16).smallest_subnormal
+        return self.floats(np.where(is_zero, 1, np.maximum(scale, smallest)))

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
+from edgecompile.backends.coreml.check import scale_findings
 from edgecompile.backends.coreml.convert import convert_hub
 from edgecompile.backends.coreml.options import CoreMLOptions
 from edgecompile.backends.coreml.package import open_package, write_package
+from edgecompile.errors import TargetCannotRun
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import constant
 
@@ -19,11 +21,18 @@ def lower_hub(hub: ir.Model, options: CoreMLOptions, package: Path) -> None:
     """Write `package`, a folder; the same hub gives the same bytes.
 
     Raises:
+        TargetCannotRun: the scale of an activation is 0 in float16.
         ToolchainFailed: coremltools failed.
     """
+    half = computes_in_half(hub, options)
+    lost = [f for f in scale_findings(hub) if f.level == "error"] if half else []
+    if lost:
+        place = ", ".join(part for part in (lost[0].module, lost[0].source) if part)
+        where = f" [{place}]" if place else ""
+        raise TargetCannotRun(f"{lost[0].message}{where}", remedy=lost[0].remedy)
     with tempfile.TemporaryDirectory(prefix="edgecompile-") as name:
         raw = Path(name, "model.mlpackage")
-        convert_hub(hub, raw, half=computes_in_half(hub, options), deployment=options.deployment)
+        convert_hub(hub, raw, half=half, deployment=options.deployment)
         write_package(open_package(raw), package)
 
 

@@ -14,11 +14,19 @@ Tensor = torch.Tensor
 
 
 def _unary(function: Function) -> Function:
-    return lambda x: function(x)
+    def compute(x: Tensor) -> Tensor:
+        result: Tensor = function(x)
+        return result
+
+    return compute
 
 
 def _binary(function: Function) -> Function:
-    return lambda x, y: function(_tensor(x), _tensor(y))
+    def compute(x: Any, y: Any) -> Tensor:
+        result: Tensor = function(_tensor(x), _tensor(y))
+        return result
+
+    return compute
 
 
 def _tensor(value: Any) -> Tensor:

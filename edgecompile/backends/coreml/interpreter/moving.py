@@ -101,7 +101,9 @@ def slice_by_index(
 
 def slice_by_size(x: Tensor, begin: Any, size: Any) -> Tensor:
     """From `begin`, so many; -1 is to the end."""
-    for axis, (start, count) in enumerate(zip(integers(begin, ()), integers(size, ()))):
+    for axis, (start, count) in enumerate(
+        zip(integers(begin, ()), integers(size, ()), strict=True)
+    ):
         x = x.narrow(axis, start, x.shape[axis] - start if count == -1 else count)
     return x
 

@@ -115,9 +115,7 @@ def _constants(program: Program) -> Values:
     raw: Values = dict(program.constants)
     for operation in program.operations:
         if operation.kind in CONSTANTS:
-            arguments = {
-                key: raw[names[0]] for key, names in operation.inputs.items() if names
-            }
+            arguments = {key: raw[names[0]] for key, names in operation.inputs.items() if names}
             results = CONSTANTS[operation.kind](**arguments)
             results = results if isinstance(results, tuple) else (results,)
             for tensor, result in zip(operation.outputs, results, strict=True):

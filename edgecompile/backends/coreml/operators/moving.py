@@ -52,9 +52,7 @@ def emit_split(emission: Emission, node: ir.Node) -> None:
     """`split` along one axis."""
     axis = node.attributes.get_int("axis", 0) % rank_of(node.inputs[0])
     sizes = [shape_of(output)[axis] for output in node.outputs]
-    parts = emission.step(
-        node, "split", x=emission.input(node, 0), split_sizes=sizes, axis=axis
-    )
+    parts = emission.step(node, "split", x=emission.input(node, 0), split_sizes=sizes, axis=axis)
     for output, part in zip(node.outputs, parts, strict=True):
         emission.define(output, part)
 

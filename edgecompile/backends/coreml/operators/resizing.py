@@ -50,12 +50,15 @@ def _refuse_resize(node: ir.Node) -> str | None:
     mode, coordinates = _mode(node)
     if mode not in {"nearest", "linear"} or (mode == "linear" and coordinates not in _BILINEAR):
         return f"Resize with mode {mode} and coordinates {coordinates} is not written"
-    if mode == "nearest" and node.attributes.get_string("nearest_mode", "") != "floor":
-        return "nearest resizing is written for nearest_mode floor only, as torch exports it"
-    if mode == "nearest" and coordinates != "asymmetric":
-        return f"nearest resizing with coordinates {coordinates} is not written"
+    rounding = node.attributes.get_string("nearest_mode", "")
+    if mode == "nearest" and (rounding, coordinates) != ("floor", "asymmetric"):
+        return "nearest resizing is written for floor and asymmetric only, as torch exports it"
     if node.attributes.get_int("antialias", 0):
         return "antialiasing is not written"
+    return _refuse_sizes(node)
+
+
+def _refuse_sizes(node: ir.Node) -> str | None:
     source = node.inputs[0]
     assert source is not None
     before, after = shape_of(source), shape_of(node.outputs[0])
