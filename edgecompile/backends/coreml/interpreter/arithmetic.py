@@ -46,8 +46,10 @@ def elu(x: Tensor, alpha: Tensor) -> Tensor:
 def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
     """By the error function, or one of its two approximations."""
     if mode == "SIGMOID_APPROXIMATION":
-        return x * torch.sigmoid(1.702 * x)
-    return functional.gelu(x, approximate="tanh" if mode == "TANH_APPROXIMATION" else "none")
+        return torch.mul(x, torch.sigmoid(1.702 * x))
+    how = "tanh" if mode == "TANH_APPROXIMATION" else "none"
+    result: Tensor = functional.gelu(x, approximate=how)
+    return result
 
 
 def inverse(x: Tensor, epsilon: Any = 1e-4) -> Tensor:
@@ -90,43 +92,41 @@ def threshold(x: Tensor, alpha: Any = 1.0) -> Tensor:
     return torch.maximum(x, _tensor(alpha))
 
 
+_UNARY: dict[str, Function] = {
+    "abs": torch.abs,
+    "ceil": torch.ceil,
+    "cos": torch.cos,
+    "erf": torch.erf,
+    "exp": torch.exp,
+    "exp2": torch.exp2,
+    "floor": torch.floor,
+    "identity": lambda x: x,
+    "relu": torch.relu,
+    "relu6": functional.relu6,
+    "round": torch.round,
+    "sigmoid": torch.sigmoid,
+    "sign": torch.sign,
+    "silu": functional.silu,
+    "sin": torch.sin,
+    "softsign": functional.softsign,
+    "sqrt": torch.sqrt,
+    "square": torch.square,
+    "tanh": torch.tanh,
+}
+
+_BINARY: dict[str, Function] = {
+    "add": torch.add,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "mul": torch.mul,
+    "pow": torch.pow,
+    "real_div": torch.true_divide,
+    "sub": torch.sub,
+}
+
 OPERATORS: dict[str, Function] = {
-    **{
-        kind: _unary(function)
-        for kind, function in {
-            "abs": torch.abs,
-            "ceil": torch.ceil,
-            "cos": torch.cos,
-            "erf": torch.erf,
-            "exp": torch.exp,
-            "exp2": torch.exp2,
-            "floor": torch.floor,
-            "identity": lambda x: x,
-            "relu": torch.relu,
-            "relu6": functional.relu6,
-            "round": torch.round,
-            "sigmoid": torch.sigmoid,
-            "sign": torch.sign,
-            "silu": functional.silu,
-            "sin": torch.sin,
-            "softsign": functional.softsign,
-            "sqrt": torch.sqrt,
-            "square": torch.square,
-            "tanh": torch.tanh,
-        }.items()
-    },
-    **{
-        kind: _binary(function)
-        for kind, function in {
-            "add": torch.add,
-            "maximum": torch.maximum,
-            "minimum": torch.minimum,
-            "mul": torch.mul,
-            "pow": torch.pow,
-            "real_div": torch.true_divide,
-            "sub": torch.sub,
-        }.items()
-    },
+    **{kind: _unary(function) for kind, function in _UNARY.items()},
+    **{kind: _binary(function) for kind, function in _BINARY.items()},
     "clip": clip,
     "elu": elu,
     "gelu": gelu,

@@ -55,7 +55,8 @@ def main(arguments: list[str]) -> None:
     rows = [predict(sample) for sample in samples]
     outputs = chosen.samples.with_name("result.npz")
     columns = zip(*rows, strict=True)
-    np.savez(outputs, **{f"output{i}": np.stack(column) for i, column in enumerate(columns)})
+    arrays: dict[str, Any] = {f"output{i}": np.stack(c) for i, c in enumerate(columns)}
+    np.savez(outputs, **arrays)
     body = {
         "format": "edgecompile.device-result/1",
         "artifact": digest_folder(package),

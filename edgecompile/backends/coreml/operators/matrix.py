@@ -43,7 +43,7 @@ def _linear(emission: Emission, node: ir.Node, transposed: bool, bias: Array | N
 
 
 def _refuse_gemm(node: ir.Node) -> str | None:
-    if not is_static(node.inputs[WEIGHT_INPUT]) or node.attributes.get_int("transA", 0):
+    if not is_static(node.inputs[WEIGHT_INPUT]) or bool(node.attributes.get_int("transA", 0)):
         return "the second matrix of Gemm must be constant, the first not transposed"
     alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
     if (alpha, beta) != (1.0, 1.0):
