@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from edgecompile.backends.coreml.check import check_hub
@@ -16,7 +17,8 @@ from edgecompile.backends.coreml.options import CoreMLOptions
 from edgecompile.backends.coreml.program import read_program
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.evaluate.session import run_onnx
-from edgecompile.graph.hub import serialize
+from edgecompile.graph.hub import Array, serialize
+from edgecompile.graph.qdq import output_scales
 from edgecompile.recipe.target import Target
 from tests.backends.coreml.many import Order, convert_many
 from tests.formats.tflite.cases import CASES
@@ -42,20 +44,39 @@ def is_written(case: Case) -> bool:
 
 
 WRITTEN = [case for case in [*CASES, *MORE] if is_written(case)]
-INTEGER = [case for case in WRITTEN if case not in MORE]
+FIRST = list({case.op: case for case in reversed(WRITTEN)}.values())
+"""One for each operator: each conversion takes half a second."""
+
+AVERAGES = {"AveragePool", "Resize"}
+"""A mean of two or four integers often lies on a rounding tie, and goes where ONNX Runtime's
+float32 sends it."""
 
 
 def samples_of(case: Case):
     return samples_for(case.hub(), spread=case.spread, positive=case.positive)
 
 
+def quantized(case: Case):
+    return quickly_quantized(case.hub(), samples_of(case), QuantScheme("symmetric"))
+
+
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    orders = {f"float {case}": Order(case.hub()) for case in WRITTEN}
-    for case in INTEGER:
-        hub = quickly_quantized(case.hub(), samples_of(case), QuantScheme("symmetric"))
-        orders[f"int8 {case}"] = Order(hub)
-    return convert_many(orders, tmp_path_factory.mktemp("packages"))
+def first_packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Case, tuple[Path, Path]]:
+    """A float and an int8 package for each of FIRST."""
+    return _packages(FIRST, tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture(scope="module")
+def all_packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Case, tuple[Path, Path]]:
+    """The same for every case."""
+    return _packages(WRITTEN, tmp_path_factory.mktemp("packages"))
+
+
+def _packages(cases: list[Case], folder: Path) -> Mapping[Case, tuple[Path, Path]]:
+    orders = {f"float {case}": Order(case.hub()) for case in cases}
+    orders |= {f"int8 {case}": Order(quantized(case)) for case in cases}
+    made = convert_many(orders, folder)
+    return {case: (made[f"float {case}"], made[f"int8 {case}"]) for case in cases}
 
 
 def test_every_operator_of_the_table_has_a_case():
@@ -66,32 +87,40 @@ def test_few_of_tflites_cases_are_not_written():
     assert len(WRITTEN) > 0.9 * (len(CASES) + len(MORE))
 
 
+@pytest.mark.parametrize("case", FIRST, ids=str)
+def test_packages_equal_onnx_runtime(case, first_packages):
+    require_equal(case, *first_packages[case])
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("case", WRITTEN, ids=str)
-def test_float_packages_equal_onnx_runtime(case, packages):
+def test_packages_of_every_case_equal_onnx_runtime(case, all_packages):
+    require_equal(case, *all_packages[case])
+
+
+def require_equal(case: Case, real: Path, integer: Path) -> None:
+    """The float package to rounding, the int8 package to the last bit but for ties."""
     samples = samples_of(case)
-    program = read_program(packages[f"float {case}"])
-    assert unsupported(program) == []
-    for expected, found in zip(
-        run_onnx(serialize(case.hub()), samples), run_program(program, samples), strict=True
-    ):
+    for expected, found in both(case.hub(), real, samples):
         assert np.abs(expected - found).max() <= EXACT * max(1.0, float(np.abs(expected).max()))
-
-
-@pytest.mark.parametrize("case", INTEGER, ids=str)
-def test_int8_packages_are_bit_exact(case, packages):
-    samples = samples_of(case)
-    hub = quickly_quantized(case.hub(), samples, QuantScheme("symmetric"))
-    program = read_program(packages[f"int8 {case}"])
-    for expected, found in zip(
-        run_onnx(serialize(hub), samples), run_program(program, samples), strict=True
+    hub = quantized(case)
+    for (expected, found), scale in zip(
+        both(hub, integer, samples), output_scales(hub), strict=True
     ):
-        assert np.mean(expected == found) > TIES
+        assert scale is not None
+        assert np.abs(expected - found).max() <= 1.001 * scale
+        assert np.mean(expected == found) > (0.85 if case.op in AVERAGES else 0.995)
 
 
-TIES = 0.995
-"""A sum that lies on a rounding tie goes where ONNX Runtime's float32 sends it."""
+def both(hub: ir.Model, package: Path, samples: Array) -> list[tuple[Array, Array]]:
+    """Each output of a hub by ONNX Runtime, and of its package by the interpreter."""
+    program = read_program(package)
+    assert unsupported(program) == []
+    expected, found = run_onnx(serialize(hub), samples), run_program(program, samples)
+    return list(zip(expected, found, strict=True))
 
 
-def test_the_interpreter_computes_whatever_the_emitter_writes(packages):
-    kinds = {o.kind for path in packages.values() for o in read_program(path).operations}
+def test_the_interpreter_computes_whatever_the_emitter_writes(first_packages):
+    paths = [path for pair in first_packages.values() for path in pair]
+    kinds = {o.kind for path in paths for o in read_program(path).operations}
     assert {kind for kind in kinds if not kind.startswith("constexpr")} <= set(COMPUTED)

@@ -54,7 +54,7 @@ def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
 
 def inverse(x: Tensor, epsilon: Any = 1e-4) -> Tensor:
     """``1 / (x + epsilon)``."""
-    return 1 / (x + epsilon)
+    return torch.reciprocal(x + epsilon)
 
 
 def leaky_relu(x: Tensor, alpha: Any = 0.01) -> Tensor:

@@ -65,9 +65,9 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Into parts of given sizes, or of equal size."""
     place = int(axis)
-    size = x.shape[place]
-    parts = integers(split_sizes, [size // int(num_splits)] * int(num_splits or 0))
-    return torch.split(x, parts, place)
+    if split_sizes is not None:
+        return torch.split(x, integers(split_sizes, ()), place)
+    return torch.split(x, x.shape[place] // int(num_splits), place)
 
 
 def slice_by_index(
