@@ -56,3 +56,28 @@ def _convert(folder: str) -> None:
             deployment=how["deployment"],
             removed=REMOVED_PASSES - set(how["keep"]),
         )
+
+
+def operators_by_coremltools(package: Path, folder: Path) -> list[str]:
+    """The kinds of a package's operators as coremltools loads them, constants left out."""
+    result = folder / "operators.json"
+    ended = run_isolated(
+        _load, str(package), str(result), tool="coremltools", seconds=SECONDS, folder=folder
+    )
+    if not ended.succeeded:
+        raise ended.failure()
+    found: list[str] = json.loads(result.read_text())
+    return found
+
+
+def _load(package: str, result: str) -> None:
+    sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
+    import coremltools as ct
+    from coremltools.converters.mil.frontend.milproto.load import load as load_program
+
+    model = ct.models.MLModel(package, skip_model_load=True)
+    spec = model.get_spec()
+    program = load_program(spec, spec.specificationVersion, model.weights_dir)
+    operations = program.functions["main"].operations
+    kinds = [o.op_type for o in operations if o.op_type != "const"]
+    Path(result).write_text(json.dumps(kinds))
