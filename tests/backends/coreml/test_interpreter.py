@@ -25,7 +25,7 @@ INFERRED: list[tuple[str, dict[str, Any]]] = [
         (kind, {"x": IMAGE})
         for kind in (
             "abs", "ceil", "cos", "erf", "exp", "exp2", "floor", "relu", "relu6", "round",
-            "sigmoid", "sign", "silu", "sin", "softplus", "softsign", "square", "tanh",
+            "sigmoid", "sign", "sin", "softplus", "softsign", "square", "tanh",
         )
     ),
     ("sqrt", {"x": POSITIVE}),
@@ -261,6 +261,7 @@ BY_TORCH = {
     ),
     "cast towards an integer": ("cast", {"x": X, "dtype": "int32"}, lambda: torch.trunc(X)),
     "identity": ("identity", {"x": X}, lambda: X),
+    "silu": ("silu", {"x": X}, lambda: X * torch.sigmoid(X)),
 }  # fmt: skip
 
 

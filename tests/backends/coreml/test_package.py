@@ -105,7 +105,7 @@ def test_a_manifest_cannot_name_a_file_outside(package):
 
 
 def test_samples_of_another_shape_are_told(built):
-    with pytest.raises(UserError, match="another model"):
+    with pytest.raises(UserError, match="the samples have"):
         CoreMLBackend().run(built / "model.mlpackage", np.zeros((2, 3, 4, 4), np.float32), {})
 
 
