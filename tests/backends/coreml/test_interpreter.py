@@ -105,14 +105,14 @@ def _infer(folder: str) -> None:
     """In the child: compute every row by coremltools' constant folding."""
     sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
     import coremltools as ct
-    from coremltools.converters.mil import Builder as mb
+    from coremltools.converters.mil import Builder
     from coremltools.converters.mil.mil import Function
 
     values, counts = {}, []
-    placeholder = {"unused": mb.placeholder(shape=(1,))}
+    placeholder = {"unused": Builder.placeholder(shape=(1,))}
     with Function(placeholder, opset_version=ct.target.iOS17):
         for row, (kind, inputs) in enumerate(INFERRED):
-            results = getattr(mb, kind)(**inputs)
+            results = getattr(Builder, kind)(**inputs)
             results = results if isinstance(results, (tuple, list)) else [results]
             counts.append(len(results))
             for output, result in enumerate(results):
