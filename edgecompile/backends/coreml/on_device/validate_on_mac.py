@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
         "tools": {"coremltools": ct.__version__, "numpy": np.__version__},
         "settings": {"compute_units": chosen.compute_units},
         "latency_ms": latency(lambda: predict(samples[0])),
-        "placement": placement(model, package, units),
+        "placement": placement(model, units),
     }
     result = chosen.samples.with_name("result.json")
     result.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -97,7 +97,7 @@ def latency(run: Any) -> dict[str, float | int]:
     return {**figures, "runs": RUNS}
 
 
-def placement(model: Any, package: Path, units: Any) -> dict[str, int]:
+def placement(model: Any, units: Any) -> dict[str, int]:
     """How many operators MLComputePlan puts on which processor (macOS 14.4 and later)."""
     from coremltools.models.compute_plan import MLComputePlan
 
