@@ -19,6 +19,19 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_path(path: Path) -> str:
+    """SHA-256 of a file, or one digest of all files of a folder and their relative names."""
+    if not path.is_dir():
+        return digest_file(path)
+    return digest_json(
+        {
+            file.relative_to(path).as_posix(): digest_file(file)
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
+        }
+    )
+
+
 def canonical_json(value: Any) -> bytes:
     """The one way in which edgecompile writes a JSON value whose bytes matter.
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from edgecompile.backends.coreml.operators import OPERATORS as COREML_OPERATORS
 from edgecompile.backends.edgetpu.rules import RULES
 from edgecompile.formats.tflite.operators import OPERATORS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+COREML_PAGE = REPOSITORY / "docs/backends/coreml.md"
 
 
 def _name(page: Path) -> str:
@@ -93,6 +96,15 @@ def test_a_table_is_the_one_that_the_code_reads(name):
     found = _marked(name).search(page.read_text())
     assert found is not None
     assert found[2] == write(), "write it anew: python -m tests.test_docs"
+
+
+def test_the_page_of_core_ml_names_every_operator_that_is_written():
+    assert listed_operators() in COREML_PAGE.read_text()
+
+
+def listed_operators() -> str:
+    """The operators that are written to MIL, as lines of the page."""
+    return textwrap.fill(", ".join(sorted(COREML_OPERATORS)) + ".", 100)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,17 @@ from edgecompile.recipe.validation import validate
 
 
 def main_file(artifact: Path) -> Path:
-    """The file that a device loads: `artifact` itself, or the one in a target's folder.
+    """What a device loads, a file or a folder: `artifact` itself, or the one in a target's folder.
 
     Raises:
         UserError: the folder holds no artifact.
     """
-    if artifact.is_file():
+    names = [get_backend(name).main_file for name in backend_names()]
+    if artifact.is_file() or artifact.suffix in {Path(name).suffix for name in names}:
         return artifact
-    for name in backend_names():
-        candidate = artifact / get_backend(name).main_file
-        if candidate.is_file():
+    for name in names:
+        candidate = artifact / name
+        if candidate.exists():
             return candidate
     raise UserError(f"{artifact} holds no artifact")
 
@@ -88,21 +89,37 @@ def measured_evidence(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: there is a manifest, and the file is not the one that it describes.
     """
-    from edgecompile.digest import digest_file
+    from edgecompile.digest import digest_path
 
     manifest = path.parent / "manifest.json"
     if not manifest.is_file():
         return []
     try:
         body = json.loads(manifest.read_bytes())
-        recorded = body["files"][path.name]["sha256"]
+        recorded = _recorded_digest(body["files"], path)
         stages: list[dict[str, Any]] = body["stages"]
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{manifest} is not a manifest of {path.name}") from None
-    if recorded != digest_file(path):
+    if recorded != digest_path(path):
         raise UserError(
             f"{path.name} is not the file that manifest.json describes: its bytes differ",
             remedy="build it again",
         )
     keys = ("stage", "target", "metric", "evidence", "samples", "all_samples", "delta_baseline")
     return [{key: stage.get(key) for key in keys} for stage in stages]
+
+
+def _recorded_digest(files: dict[str, Any], path: Path) -> str:
+    """`digest_path` of the artifact as a manifest's table of files has it."""
+    from edgecompile.digest import digest_json
+
+    if path.is_file():
+        return str(files[path.name]["sha256"])
+    inside = f"{path.name}/"
+    return digest_json(
+        {
+            name.removeprefix(inside): facts["sha256"]
+            for name, facts in files.items()
+            if name.startswith(inside)
+        }
+    )

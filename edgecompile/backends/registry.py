@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "edgecompile.backends"
 
 _BUILTIN = {
     "edgetpu": "edgecompile.backends.edgetpu.backend:EdgeTpuBackend",
+    "coreml": "edgecompile.backends.coreml.backend:CoreMLBackend",
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }

@@ -11,8 +11,12 @@ from edgecompile.backends.protocol import Inspection
 from edgecompile.backends.toolchain import require_toolchain
 from edgecompile.build.cache import Cache
 from edgecompile.build.execute import Listener, execute
-from edgecompile.build.planning import make_artifact_plan
+from edgecompile.build.package import write_whole
+from edgecompile.build.plan import Plan
+from edgecompile.build.planning import make_artifact_plan, make_device_plan, make_samples_plan
+from edgecompile.digest import digest_path
 from edgecompile.errors import UserError
+from edgecompile.evaluate.device import read_device_result
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.recipe.load import LoadedRecipe
 
@@ -35,6 +39,59 @@ def evaluate_artifact(
     _require_same_input(artifact, facts, loaded)
     require_toolchain(backend)
     plan = make_artifact_plan(loaded, artifact, backend.name, options)
+    return _measured(loaded, artifact, plan, cache, listener, log)
+
+
+def evaluate_device_result(
+    loaded: LoadedRecipe,
+    artifact: Path,
+    file: Path,
+    cache: Cache,
+    listener: Listener,
+    log: Path | None = None,
+) -> dict[str, Any]:
+    """The same from the outputs that a device made with `artifact`, as `file` describes them.
+
+    Raises:
+        UserError: the file is no result of this artifact on this recipe's evaluation data.
+    """
+    result = read_device_result(file)
+    if result.artifact != digest_path(artifact):
+        raise UserError(
+            f"{file.name} is the result of another artifact than {artifact.name}",
+            remedy="run the device with the artifact as it lies here",
+        )
+    plan = make_device_plan(loaded, file.parent / result.outputs, result.samples)
+    measured = _measured(loaded, artifact, plan, cache, listener, log)
+    return {**measured, "device": result.model_dump(mode="json")}
+
+
+def export_samples(
+    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, log: Path | None = None
+) -> Path:
+    """The recipe's evaluation samples, float32 (samples, *shape without batch) -> `output`, .npy.
+
+    Raises:
+        EdgecompileError: the data cannot be prepared, or the file not be written.
+    """
+    (outcome,) = execute(
+        make_samples_plan(loaded), cache, lambda *_: None, listener, log=log
+    ).values()
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.record is not None
+    write_whole(output, (cache.files(outcome.record.key) / "samples.npy").read_bytes())
+    return output
+
+
+def _measured(
+    loaded: LoadedRecipe,
+    artifact: Path,
+    plan: Plan,
+    cache: Cache,
+    listener: Listener,
+    log: Path | None,
+) -> dict[str, Any]:
     outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
     for outcome in outcomes.values():
         if outcome.error is not None:

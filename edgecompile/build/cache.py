@@ -44,6 +44,18 @@ class Record:
         """Digest of the step's files: equal content has an equal digest, however it was made."""
         return digest_json({name: file.sha256 for name, file in self.files.items()})
 
+    def digest_of(self, name: str | None) -> str:
+        """Digest of one file, of a folder among the files, or of all (None)."""
+        if name is None:
+            return self.digest
+        if name in self.files:
+            return self.files[name].sha256
+        inside = f"{name}/"
+        files = {n: f.sha256 for n, f in self.files.items() if n.startswith(inside)}
+        if not files:
+            raise KeyError(name)
+        return digest_json({n.removeprefix(inside): digest for n, digest in files.items()})
+
 
 def default_cache_root() -> Path:
     """$EDGECOMPILE_CACHE, else the user's cache folder of this platform."""

@@ -283,8 +283,5 @@ def _input_digests(step: Step, records: Mapping[str, Record]) -> dict[str, str]:
         if isinstance(source, External):
             digests[name] = source.sha256
         else:
-            record = records[source.step]
-            digests[name] = (
-                record.digest if source.file is None else record.files[source.file].sha256
-            )
+            digests[name] = records[source.step].digest_of(source.file)
     return digests

@@ -14,7 +14,7 @@ from edgecompile.build.code import backend_code, installed_code, step_code
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.plan import BASELINE, Measurement, Plan
 from edgecompile.build.step import External, Product, Step
-from edgecompile.digest import digest_file, digest_json
+from edgecompile.digest import digest_file, digest_json, digest_path
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
 from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
@@ -142,14 +142,28 @@ class PlanBuilder:
             self._add_hub_run("simplify", "simplify", "hub.onnx", "export")
 
     def add_artifact(self, artifact: Path, backend: str, options: Mapping[str, Any]) -> None:
-        """One file from outside, run and measured."""
+        """One artifact from outside, a file or a folder, run and measured."""
         self._add(
             "run[artifact]",
             "artifact",
             "edgecompile.backends.steps:run",
-            {"artifact": External(artifact, digest_file(artifact)), **self._run_inputs(backend)},
+            {"artifact": External(artifact, digest_path(artifact)), **self._run_inputs(backend)},
             {"backend": backend, "options": dict(options), **self._run_parameters(backend)},
             backend=backend,
+        )
+        self._measure("artifact", "artifact", "run[artifact]", BASELINE)
+
+    def add_device_run(self, outputs: Path, samples: str) -> None:
+        """What a device made of the samples whose file has the digest `samples`, measured."""
+        self._add(
+            "run[artifact]",
+            "artifact",
+            "edgecompile.evaluate.device:import_outputs",
+            {
+                "outputs": External(outputs, digest_file(outputs)),
+                "samples": Product("data[evaluation]", "samples.npy"),
+            },
+            {"samples": samples},
         )
         self._measure("artifact", "artifact", "run[artifact]", BASELINE)
 

@@ -64,6 +64,22 @@ def make_artifact_plan(
     return builder.plan()
 
 
+def make_device_plan(loaded: LoadedRecipe, outputs: Path, samples: str) -> Plan:
+    """Plan the measurement of outputs that a device made of the samples with that digest."""
+    builder = PlanBuilder(loaded)
+    builder.add_split("evaluation")
+    builder.add_baseline()
+    builder.add_device_run(outputs, samples)
+    return builder.plan()
+
+
+def make_samples_plan(loaded: LoadedRecipe) -> Plan:
+    """Plan nothing but the evaluation samples."""
+    builder = PlanBuilder(loaded)
+    builder.add_split("evaluation")
+    return builder.plan()
+
+
 def _refusals(
     loaded: LoadedRecipe, targets: Sequence[Target], lowered: bool
 ) -> dict[str, EdgecompileError | None]:

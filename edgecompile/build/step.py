@@ -24,7 +24,7 @@ class External:
 
 @dataclass(frozen=True)
 class Product:
-    """A file of an earlier step; without `file`, the whole folder of that step."""
+    """A file, or a folder, of an earlier step; without `file`, all that the step made."""
 
     step: str
     file: str | None = None

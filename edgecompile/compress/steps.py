@@ -49,11 +49,15 @@ def narrow_hub(
     import numpy as np
 
     from edgecompile.compress.narrow import halve_constants, quantize_weights
+    from edgecompile.compress.palettize import palettize_weights
     from edgecompile.graph.hub import load, save
 
     hub = load(inputs["hub"])
     if parameters["precision"] == "fp16":
         hub = halve_constants(hub)
+    elif parameters["precision"].startswith("lut"):
+        bits = int(parameters["precision"].removeprefix("lut"))
+        hub = palettize_weights(hub, bits, per_channel=parameters["per_channel"])
     else:
         bits, calibration = 8, None
         if "samples" in inputs:  # four bits are too few to round each weight by itself

@@ -1,7 +1,8 @@
 """Tensors that are known before the model runs, however the hub holds them.
 
 A constant is float32; or int8 behind a DequantizeLinear (quantized); or float16 behind a Cast
-(half precision). These two forms are the hub's conventions for small weights.
+(half precision); or a table behind a Gather (palettized). These three forms are the hub's
+conventions for small weights.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.graph.hub import Array, constant
+from edgecompile.graph.palette import palettized_constant
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ def static_value(value: ir.Value | None) -> Array | None:
     plain = constant(value)
     if plain is not None:
         return plain
-    quantized = dequantized_constant(value)
-    return half_constant(value) if quantized is None else quantized.real
+    for small in (dequantized_constant(value), palettized_constant(value)):
+        if small is not None:
+            return small.real
+    return half_constant(value)
 
 
 def is_static(value: ir.Value | None) -> bool:
@@ -69,4 +73,4 @@ def is_static(value: ir.Value | None) -> bool:
     node = None if value is None else value.producer()
     if node is not None and node.op_type in {"DequantizeLinear", "Cast"}:
         value = node.inputs[0]
-    return constant(value) is not None
+    return constant(value) is not None or palettized_constant(value) is not None

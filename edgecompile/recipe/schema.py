@@ -10,10 +10,13 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from edgecompile.recipe.validation import Strict
 
-Precision = Literal["fp32", "fp16", "w8", "w4", "dynamic", "int8", "a16w8", "a8w4", "a16w4"]
-"""`wN`: weights of N bits, float arithmetic. `dynamic`: the numbers of `w8`, on runtimes that
-quantize the activations as they come. `aMwN`: integers of M bits for activations and N for
-weights; `int8` is 8 and 8."""
+Precision = Literal[
+    "fp32", "fp16", "w8", "w4", "lut8", "lut6", "lut4", "dynamic", "int8", "a16w8", "a8w4", "a16w4"
+]
+"""`wN`: weights of N bits, float arithmetic. `lutN`: weights that are numbers of N bits into a
+table of values, float arithmetic. `dynamic`: the numbers of `w8`, on runtimes that quantize the
+activations as they come. `aMwN`: integers of M bits for activations and N for weights; `int8` is 8
+and 8."""
 
 INTEGER_BITS: dict[Precision, tuple[Literal[8, 16], Literal[4, 8]]] = {
     "int8": (8, 8),

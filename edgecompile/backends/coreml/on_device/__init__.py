@@ -1,0 +1,1 @@
+"""What goes into an artifact's folder to run it on Apple's systems."""
