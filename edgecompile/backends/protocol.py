@@ -64,10 +64,11 @@ class Backend(Protocol):
         """What will not work with the float hub on this target, found before anything slow."""
         ...
 
-    def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
+    def lower(self, hub: ir.Model, target: Target, folder: Path) -> Sequence[Finding] | None:
         """Write the artifact into the empty `folder`; byte-identical when repeated.
 
-        The hub holds the precision: float, float16 or int8 weights, or QDQ pairs.
+        The hub holds the precision: float, float16 or int8 weights, or QDQ pairs. Returns what
+        is worth saying about the result (what the toolchain left in float, say), if anything.
 
         Raises:
             TargetCannotRun: an operator that the target lacks.

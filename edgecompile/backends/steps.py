@@ -38,7 +38,7 @@ def lower(
     target = Target.model_validate(parameters["target"])
     backend = get_backend(target.backend)
     hub = load(inputs["hub"])
-    backend.lower(hub, target, folder)
+    remarks = backend.lower(hub, target, folder) or []
     artifact = folder / backend.main_file
     facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
@@ -47,6 +47,7 @@ def lower(
         "size_bytes": facts.size_bytes,
         "weight_bytes": facts.weight_bytes,
         "operators": len(facts.operators),
+        "findings": [asdict(finding) for finding in remarks],
         "estimates": [asdict(found) for found in backend.estimate(hub, artifact, target)],
     }
 

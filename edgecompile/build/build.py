@@ -275,8 +275,10 @@ def _target_result(
     error: EdgecompileError | None,
 ) -> TargetResult:
     records = {name: o.record for name, o in outcomes.items() if o.record is not None}
-    checked = records.get(f"check[{target.name}]")
-    findings = resolved_findings(checked, records, loaded.folder) if checked else ()
+    told = [records.get(f"{stage}[{target.name}]") for stage in ("check", "lower")]
+    findings = tuple(
+        f for record in told if record for f in resolved_findings(record, records, loaded.folder)
+    )
     common: dict[str, Any] = {
         "target": target.name,
         "title": target.title,
