@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "edgecompile.backends"
 
 _BUILTIN = {
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
+    "tensorrt": "edgecompile.backends.tensorrt.bundle_backend:TensorRTBundleBackend",
     "tensorrt-rtx": "edgecompile.backends.tensorrt.engine_backend:TensorRTEngineBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }

@@ -7,3 +7,7 @@ from edgecompile.findings import Finding
 
 def check_for_engine(hub: ir.Model) -> list[Finding]:
     return []
+
+
+def check_for_bundle(hub: ir.Model) -> list[Finding]:
+    return []

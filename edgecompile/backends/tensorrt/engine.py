@@ -21,7 +21,7 @@ from edgecompile.backends.tensorrt.compiler import (
 )
 from edgecompile.backends.tensorrt.lowering import MODEL_FILE, Lowered
 from edgecompile.digest import digest_file
-from edgecompile.errors import ToolchainFailed, UserError
+from edgecompile.errors import UserError
 from edgecompile.graph.constants import dequantized_constant
 from edgecompile.graph.hub import save
 from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
@@ -112,14 +112,15 @@ def read_engine(path: Path) -> Engine:
     """
     beside = path.with_name(LAYERS_FILE)
     try:
-        fields = json.loads(beside.read_text())
-        engine = Engine(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+        fields: dict[str, Any] = json.loads(beside.read_text())
+        fields |= {key: tuple(fields[key]) for key in ("int8", "not_int8", "layers")}
+        engine = Engine(**fields)
     except FileNotFoundError:
         raise UserError(
             f"beside {path.name} is no {LAYERS_FILE}, which says what is in it",
             remedy="keep the files of a target's folder together",
         ) from None
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, KeyError):
         raise UserError(f"{beside} is not a list of an engine's layers") from None
     if engine.engine_sha256 != digest_file(path):
         raise UserError(f"{beside} tells of another engine than {path.name}")

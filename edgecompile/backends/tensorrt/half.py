@@ -18,7 +18,7 @@ from edgecompile.graph.hub import (
 from edgecompile.graph.provenance import copy_provenance
 
 HALF_SCALES_OPSET = 19
-"""The first opset whose QuantizeLinear and DequantizeLinear take float16 (onnx/docs/Changelog.md)."""
+"""The first whose QuantizeLinear and DequantizeLinear take float16 (onnx/docs/Changelog.md)."""
 
 _HALF = ir.DataType.FLOAT16
 _HALF_MAX = float(np.finfo(np.float16).max)
@@ -38,9 +38,11 @@ def unfit_for_half(model: ir.Model) -> str | None:
             return f"the scale of {name_of(node.outputs[0])}"
         for value in node.inputs:
             array = constant(value)
-            if value is not None and array is not None and array.dtype == np.float32:
-                if array.size and float(np.abs(array[np.isfinite(array)]).max()) > _HALF_MAX:
-                    return f"the constant {name_of(value)}"
+            if value is None or array is None or array.dtype != np.float32:
+                continue
+            finite = np.abs(array[np.isfinite(array)])  # infinity there is, as a mask
+            if finite.max(initial=0.0) > _HALF_MAX:
+                return f"the constant {name_of(value)}"
     return None
 
 
@@ -67,8 +69,8 @@ def half_scale(scale: Array) -> Array:
 def to_half(model: ir.Model) -> ir.Model:
     """A copy of the model whose float tensors are float16; its inputs and outputs stay float32.
 
-    ``W(float16) -> Cast(float32) -> Conv`` becomes ``W(float16) -> Conv``; scales become float16. An
-    input is quantized in float32, as the hub says, or cast; an output is dequantized or cast to
+    ``W(float16) -> Cast(float32) -> Conv`` becomes ``W(float16) -> Conv``; scales become float16.
+    An input is quantized in float32, as the hub says, or cast; an output is dequantized or cast to
     float32.
     """
     result = ir.from_proto(ir.to_proto(model))

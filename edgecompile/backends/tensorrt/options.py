@@ -11,9 +11,6 @@ from edgecompile.recipe.validation import Strict
 ComputeCapability = Literal["8.0", "8.6", "8.9", "12.0", "12.1"]
 """Those that TensorRT for RTX compiles int8 for. 7.5 (Turing) it compiles without int8 kernels."""
 
-Release = Literal["8.5", "8.6", "10.3", "10.13", "11.0"]
-"""Releases of TensorRT whose ONNX operators and opsets are known."""
-
 
 class LoweringOptions(Strict):
     """How the hub is written as the ONNX file that TensorRT reads."""
@@ -38,7 +35,5 @@ class EngineOptions(LoweringOptions):
 class BundleOptions(LoweringOptions):
     """Options of the backend `tensorrt`."""
 
-    tensorrt: Release = "10.3"
-    """The oldest TensorRT that the device may have: `check` holds the model against its operators."""
     workspace_mb: Annotated[int, Field(ge=64)] = 1024
     """Memory that the builder on the device may use for a kernel's scratch, in MiB."""

@@ -1,7 +1,7 @@
 """Which of the hub's QDQ pairs TensorRT is given: those that its int8 kernels read.
 
-A pair that no int8 kernel reads is rounding for nothing: TensorRT executes it as a kernel of its own
-(or refuses to fuse across it), and the model becomes less accurate. The hub has a pair at each
+A pair that no int8 kernel reads is rounding for nothing: TensorRT executes it as a kernel of its
+own, or does not fuse across it, and the model becomes less accurate. The hub has a pair at each
 tensor, because other devices compute every operator in int8. Numbers are never changed: a pair is
 written as the hub has it, or left out.
 
@@ -38,8 +38,8 @@ _MIXING = frozenset(
     }
 )
 """Operators with int8 kernels that read an int8 tensor if their own result is wanted in int8. What
-only moves values (Reshape, Transpose ...) is not here: the pair behind it says the same, and TensorRT
-moves that pair in front by itself."""
+only moves values (Reshape, Transpose ...) is not here: the pair behind it says the same, and
+TensorRT moves that pair in front by itself."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def engine_remarks(hub: ir.Model, engine: Engine) -> list[Finding]:
             )
         )
     weighted = {node.name for node in hub.graph if node.op_type in WEIGHTED}
-    in_float = sorted(weighted - {*engine.int8, *engine.not_int8} - {None})
+    in_float = sorted(filter(None, weighted - {*engine.int8, *engine.not_int8}))
     if wanted and in_float:
         found.append(
             _note(

@@ -1,4 +1,4 @@
-"""Outputs of the ONNX file that TensorRT was given: what its graph says, where no engine can run."""
+"""Outputs of the ONNX file that TensorRT was given, as its graph says: no engine can run here."""
 
 from __future__ import annotations
 
