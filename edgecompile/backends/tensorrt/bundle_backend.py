@@ -37,7 +37,7 @@ class TensorRTBundleBackend:
         """Our rules; and the verdict of NVIDIA's own parser where it is installed."""
         from edgecompile.backends.tensorrt.check import check_for_bundle
 
-        return check_for_bundle(hub)
+        return check_for_bundle(hub, Probe.of_package("tensorrt-rtx").available)
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> list[Finding]:
         """Write `model.onnx`, scripts that build and test the engine, and reference samples."""

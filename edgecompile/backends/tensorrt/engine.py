@@ -30,7 +30,7 @@ TIME_LIMIT_SECONDS = 900
 LAYERS_FILE = "layers.json"
 
 _TOOL = "TensorRT for RTX"
-_MATRIX_LAYERS = frozenset({"convolution", "correlation", "deconvolution", "gemm"})
+MATRIX_LAYERS = frozenset({"convolution", "correlation", "deconv", "gemm"})
 """Types of layers that multiply matrices; the rest is pointwise, moving or reducing."""
 
 
@@ -165,7 +165,7 @@ def _realized_in_int8(layers: Sequence[dict[str, Any]]) -> set[str]:
     return {
         operator
         for layer in layers
-        if layer["type"] in _MATRIX_LAYERS
+        if layer["type"] in MATRIX_LAYERS
         and [t["dtype"] for t in layer["inputs"][:1]] == ["Int8"]
         and [t["dtype"] for t in layer["constants"][:1]] == ["Int8"]
         for operator in layer["operators"]

@@ -38,7 +38,7 @@ class TensorRTEngineBackend:
         """Our rules, and the verdict of NVIDIA's own parser."""
         from edgecompile.backends.tensorrt.check import check_for_engine
 
-        return check_for_engine(hub)
+        return check_for_engine(hub, EngineOptions.model_validate(target.options))
 
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> list[Finding]:
         """Write `model.engine`, the `model.onnx` that it is of, and `layers.json`: its layers."""
