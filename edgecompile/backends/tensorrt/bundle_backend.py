@@ -42,13 +42,15 @@ class TensorRTBundleBackend:
     def lower(self, hub: ir.Model, target: Target, folder: Path) -> list[Finding]:
         """Write `model.onnx`, scripts that build and test the engine, and reference samples."""
         from edgecompile.backends.tensorrt.bundle import write_bundle
+        from edgecompile.backends.tensorrt.check import check_lowered
         from edgecompile.backends.tensorrt.lowering import lower_to_onnx
         from edgecompile.backends.tensorrt.remarks import lowering_remarks
 
         options = BundleOptions.model_validate(target.options)
         lowered = lower_to_onnx(hub, options)
+        remarks = [*check_lowered(hub, lowered.model), *lowering_remarks(lowered)]
         write_bundle(lowered, options, folder)
-        return lowering_remarks(lowered)
+        return remarks
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
         """The bundle's ONNX file, as its graph says."""

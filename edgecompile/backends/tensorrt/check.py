@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import onnx_ir as ir
 
 from edgecompile.backends.tensorrt.engine import Refusal, refusals
 from edgecompile.backends.tensorrt.options import EngineOptions
 from edgecompile.backends.tensorrt.rules import broken_rules
+from edgecompile.errors import TargetCannotRun
 from edgecompile.findings import Finding
 from edgecompile.graph.provenance import Provenance, provenance
 
@@ -33,6 +36,22 @@ def check_for_bundle(hub: ir.Model, parser_is_here: bool) -> list[Finding]:
     if found or not parser_is_here:
         return found
     return [_told(hub, refusal, "warning") for refusal in refusals(hub)]
+
+
+def check_lowered(hub: ir.Model, lowered: ir.Model) -> list[Finding]:
+    """What TensorRT 10 will compute in float in the ONNX file, with the places in the hub.
+
+    Raises:
+        TargetCannotRun: it would refuse the file.
+    """
+    found = broken_rules(lowered, "tensorrt")
+    error = next((finding for finding in found if finding.level == "error"), None)
+    if error is not None:
+        raise TargetCannotRun(
+            f"TensorRT refuses the model at {error.node}: {error.message}", remedy=error.remedy
+        )
+    places = {node.name: provenance(node) for node in hub.graph}
+    return [replace(f, **vars(places.get(f.node, Provenance()))) for f in found]
 
 
 def _told(hub: ir.Model, refusal: Refusal, level: str) -> Finding:

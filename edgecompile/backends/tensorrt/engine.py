@@ -20,6 +20,7 @@ from edgecompile.backends.tensorrt.compiler import (
     compile_engine,
 )
 from edgecompile.backends.tensorrt.lowering import MODEL_FILE, Lowered
+from edgecompile.backends.tensorrt.pairs import is_dequantized
 from edgecompile.digest import digest_file
 from edgecompile.errors import UserError
 from edgecompile.graph.constants import dequantized_constant
@@ -151,13 +152,8 @@ def quantized_operators(model: ir.Model) -> list[str]:
         for node in model.graph
         if node.op_type in WEIGHTED
         and dequantized_constant(node.inputs[WEIGHT_INPUT]) is not None
-        and _is_dequantized(node.inputs[0])
+        and is_dequantized(node.inputs[0])
     ]
-
-
-def _is_dequantized(value: ir.Value | None) -> bool:
-    producer = None if value is None else value.producer()
-    return producer is not None and producer.op_type == "DequantizeLinear"
 
 
 def _realized_in_int8(layers: Sequence[dict[str, Any]]) -> set[str]:

@@ -35,7 +35,7 @@ RTX_OPERATORS = (_BOTH - RTX_LACKS) | frozenset(
     {
         *("Attention", "BlackmanWindow", "CausalConvWithState", "HammingWindow", "HannWindow"),
         *("LinearAttention", "RMSNormalization", "RotaryEmbedding", "STFT", "Swish"),
-        *("TensorScatter"),
+        "TensorScatter",
     }
 )
 """`OnnxParser.supports_operator` of tensorrt-rtx 1.7.1.116, asked for every operator of onnx 1.23

@@ -164,6 +164,12 @@ def _remove_pair(graph: ir.Graph, pair: ir.Node) -> None:
         graph.remove(quantize, safe=True)
 
 
+def is_dequantized(value: ir.Value | None) -> bool:
+    """Does the tensor come from a DequantizeLinear?"""
+    producer = None if value is None else value.producer()
+    return producer is not None and producer.op_type == "DequantizeLinear"
+
+
 def _producer(node: ir.Node, index: int) -> ir.Node | None:
     value = node.inputs[index]
     return None if value is None else value.producer()

@@ -19,6 +19,7 @@ from edgecompile.backends.tensorrt.operators import (
     RTX_OPERATORS,
     TENSORRT_OPERATORS,
 )
+from edgecompile.backends.tensorrt.pairs import is_dequantized
 from edgecompile.backends.tensorrt.rule import Broken
 from edgecompile.backends.tensorrt.rules_of_nodes import RULES
 from edgecompile.findings import Finding
@@ -50,6 +51,7 @@ def broken_rules(
         broken += [
             *_operator(node, kind),
             *_reduction(node, kind),
+            *_transposed(node, kind),
             *_float8(node, compute_capability),
         ]
         found += [_finding(node, b, kind) for b in broken]
@@ -123,6 +125,16 @@ def _reduction(node: ir.Node, kind: Kind) -> Iterator[Broken]:
     mode = node.attributes.get_string("reduction", "none") if "Scatter" in node.op_type else "none"
     if kind == "rtx" and mode != "none":
         yield Broken("scatter-reduction", f"it scatters with the reduction '{mode}'")
+
+
+def _transposed(node: ir.Node, kind: Kind) -> Iterator[Broken]:
+    """TensorRT has int8 kernels for it, TensorRT for RTX has none."""
+    if kind == "rtx" and node.op_type == "ConvTranspose" and is_dequantized(node.inputs[0]):
+        yield Broken(
+            "transposed",
+            "it will compute in float: transposed convolutions have no int8 kernels",
+            level="warning",
+        )
 
 
 def _float8(node: ir.Node, compute_capability: str | None) -> Iterator[Broken]:

@@ -128,9 +128,6 @@ def _quantized_products(node: ir.Node, opset: int) -> Iterator[Broken]:
         return
     if weight is None or weight.inputs[0] is None:
         return
-    if node.op_type == "ConvTranspose":
-        yield _in_float("transposed", "transposed convolutions have no int8 kernels here")
-        return
     scale = constant(weight.inputs[1])
     block = weight.attributes.get_int("block_size", 0)
     four_bits = weight.inputs[0].dtype == ir.DataType.INT4

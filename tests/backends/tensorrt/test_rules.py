@@ -99,5 +99,5 @@ def test_a_finding_names_the_module_the_line_and_what_to_write_instead():
 
 
 def test_an_operator_of_another_domain_needs_a_plugin():
-    (finding,) = broken_rules(FIRST["an operator of another domain"].model(), "tensorrt")
+    (finding,) = broken_rules(FIRST["an operator of another domain"].model(), "rtx")
     assert "my.domain.Thing is no ONNX operator: TensorRT needs a plugin" in finding.message
