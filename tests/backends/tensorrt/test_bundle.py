@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgecompile.backends.tensorrt.bundle import write_bundle
 from edgecompile.backends.tensorrt.lowering import lower_to_onnx
 from edgecompile.backends.tensorrt.options import BundleOptions
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.digest import digest_file
 from tests.backends.tensorrt import trtexec_standin
 from tests.backends.tensorrt.trtexec_standin import FLAGS
 from tests.conftest import REPOSITORY
@@ -29,6 +31,16 @@ while :; do
   echo "RAM 2/15GB CPU@48.5C GPU@51.25C VDD_IN 4800mW/4800mW VDD_SOC 1200mW/1200mW"
   sleep 0.05
 done
+"""
+
+RUN_BY_ONNX_RUNTIME = """\
+import sys
+import numpy as np
+import onnxruntime
+samples, outputs = sys.argv[1:3]
+session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+found = [session.run(None, {"x": sample[None]})[0][0] for sample in np.load(samples)]
+np.savez(outputs, output0=np.stack(found))
 """
 
 
@@ -143,8 +155,8 @@ def test_sparse_kernels_are_allowed_only_where_weights_are_sparse(bundle, device
 def test_validation_measures_agreement_latency_and_power(bundle, device, release):
     done = validate(bundle, {**device, "STANDIN_RELEASE": release})
     assert done.returncode == 0, done.stderr
-    result = json.loads((bundle / "result.json").read_text())
-    assert result["schema"] == "edgecompile.device-result/1"
+    result = json.loads((bundle / "measurements.json").read_text())
+    assert result["schema"] == "edgecompile.tensorrt-measurements/1"
     assert result["agreement"]["holds"]
     assert result["agreement"]["samples"] == 8
     assert result["latency_ms"] == {"p50": 1.0, "p90": 1.0, "p99": 9.0, "mean": 1.16, "count": 200}
@@ -162,7 +174,7 @@ def test_an_engine_that_computes_something_else_is_refused(bundle, device):
 def test_a_sustained_run_tells_how_much_slower_it_became(bundle, device):
     done = validate(bundle, device, "--sustained", 0.03)
     assert done.returncode == 0, done.stderr
-    sustained = json.loads((bundle / "result.json").read_text())["sustained"]
+    sustained = json.loads((bundle / "measurements.json").read_text())["sustained"]
     assert sustained["slowdown"] == 1.0
     assert len(sustained["p50_ms_by_minute"]) >= 1
     assert sustained["hottest_c"]["CPU"] == 48.5
@@ -173,7 +185,7 @@ def test_without_tegrastats_power_is_not_measured(bundle, device):
     done = validate(bundle, device)
     assert done.returncode == 0, done.stderr
     assert "power      not measured" in done.stdout
-    assert "power_w" not in json.loads((bundle / "result.json").read_text())
+    assert "power_w" not in json.loads((bundle / "measurements.json").read_text())
 
 
 def test_a_damaged_bundle_is_refused_before_anything_runs(bundle, device):
@@ -198,3 +210,19 @@ def test_the_same_hub_gives_the_same_bundle(written, tmp_path):
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (written / path.relative_to(tmp_path)).read_bytes(), path
+
+
+def test_the_result_for_import_holds_what_its_schema_demands(bundle, device, tmp_path):
+    schema = pytest.importorskip("edgecompile.evaluate.device")
+    np.save(tmp_path / "samples.npy", samples_for(small_hub()))
+    # In the place of run_engine.py, which needs a GPU: the same file by ONNX Runtime.
+    (bundle / "run_engine.py").write_text(RUN_BY_ONNX_RUNTIME)
+    facts = json.loads((bundle / "bundle.json").read_text())
+    facts["files"]["run_engine.py"] = digest_file(bundle / "run_engine.py")
+    (bundle / "bundle.json").write_text(json.dumps(facts))
+    done = validate(bundle, device, "--samples", tmp_path / "samples.npy")
+    assert done.returncode == 0, done.stderr
+    result = schema.read_device_result(bundle / "result.json")
+    assert result.artifact == digest_file(bundle / "model.onnx")
+    assert result.samples == digest_file(tmp_path / "samples.npy")
+    assert result.latency_ms.p99 == 9.0

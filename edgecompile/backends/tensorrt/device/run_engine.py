@@ -1,6 +1,6 @@
 """Run an engine on each sample of an .npy file -> an .npz with one array per output.
 
-    python3 run_engine.py samples.npy outputs.npz
+    python3 run_engine.py samples.npy outputs.npz [model.engine [OUTPUT ...]]
 
 Needs the Python package of TensorRT (JetPack's python3-libnvinfer) or of TensorRT for RTX, and the
 GPU's driver, which is called through ctypes: no other package.
@@ -122,11 +122,12 @@ def write_outputs(path: Path, outputs: list[Any]) -> None:
             archive.writestr(entry, b"\x93NUMPY\x01\x00" + size + header + data)
 
 
-def main(samples: str, outputs: str, engine: str = "model.engine") -> None:
-    """Run all samples of one file into another."""
+def main(samples: str, outputs: str, engine: str = "model.engine", *order: str) -> None:
+    """Run all samples of one file into another; `order` names the outputs as the model has them."""
     trt = _package()
     found = run_engine(trt, Driver(), Path(engine).read_bytes(), read_samples(Path(samples)))
-    write_outputs(Path(outputs), found)
+    named = {output[0]: output for output in found}
+    write_outputs(Path(outputs), [named[name] for name in order] if order else found)
 
 
 def _package() -> Any:

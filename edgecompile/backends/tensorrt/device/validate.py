@@ -1,8 +1,11 @@
-"""Build the engine on this device, hold it against the reference, measure it: -> result.json.
+"""Build the engine on this device, hold it against the reference, measure it.
 
-    python3 validate.py                     agreement, latency, power
+    python3 validate.py                     agreement, latency, power -> measurements.json
     python3 validate.py --sustained 45      45 minutes more under load: does it throttle?
-    python3 validate.py --samples samples.npy   its outputs, for `edgecompile eval --import`
+    python3 validate.py --samples samples.npy   -> result.json and result.npz as well
+
+samples.npy comes from `edgecompile eval FOLDER -r RECIPE --export samples.npy`; result.json and
+result.npz go back, for `edgecompile eval FOLDER -r RECIPE --import result.json`.
 
 Needs Python 3.8, trtexec, and tegrastats for power. Exit code 0: it agrees; 3: it does not; 5: a
 tool is missing; 6: a tool failed. Part of a bundle of edgecompile; nothing of it is needed here.
@@ -26,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-SCHEMA = "edgecompile.device-result/1"
+MEASUREMENTS = "edgecompile.tensorrt-measurements/1"
+RESULT = "edgecompile.device-result/1"
 
 
 class Stop(Exception):
@@ -53,14 +57,14 @@ def main() -> int:
 
 
 def validate(options: argparse.Namespace) -> int:
-    """Check, build, compare, measure; write result.json."""
+    """Check, build, compare, measure; write it down."""
     facts = json.loads((HERE / "bundle.json").read_text())
     require_whole(facts)
     trtexec = find_trtexec()
     if not (options.keep_engine and (HERE / "model.engine").is_file()):
         build_engine(trtexec)
     result: dict[str, Any] = {
-        "schema": SCHEMA,
+        "schema": MEASUREMENTS,
         "artifact": {"file": "model.onnx", "sha256": facts["files"]["model.onnx"]},
         "engine": {
             "sha256": digest(HERE / "model.engine"),
@@ -76,10 +80,15 @@ def validate(options: argparse.Namespace) -> int:
         with Tegrastats() as stats:
             result["sustained"] = sustain(trtexec, facts, options.sustained)
         result["sustained"].update(stats.summary())
+    write_json("measurements.json", result)
     if options.samples:
-        result["outputs"] = run_samples(options.samples)
-    (HERE / "result.json").write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        write_json("result.json", run_samples(options.samples, facts, result))
     return report(result)
+
+
+def write_json(name: str, body: dict[str, Any]) -> None:
+    """A file beside this one."""
+    (HERE / name).write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
 
 
 def require_whole(facts: dict[str, Any]) -> None:
@@ -276,19 +285,29 @@ class Tegrastats:
         return found
 
 
-def run_samples(samples: Path) -> dict[str, Any]:
-    """Every sample through the engine -> outputs.npz beside this file, by run_engine.py."""
+def run_samples(samples: Path, facts: dict[str, Any], measured: dict[str, Any]) -> dict[str, Any]:
+    """Every sample through the engine -> result.npz, by run_engine.py; what `--import` reads."""
+    names = [output["name"] for output in facts["outputs"]]
+    script = str(HERE / "run_engine.py")
     done = subprocess.run(
-        [sys.executable, str(HERE / "run_engine.py"), str(samples.resolve()), "outputs.npz"],
+        [sys.executable, script, str(samples.resolve()), "result.npz", "model.engine", *names],
         cwd=HERE,
         check=False,
     )
     if done.returncode:
         raise Stop("the samples were not run: run_engine.py failed", 6)
+    device, latency = measured["device"], measured["latency_ms"]
     return {
-        "file": "outputs.npz",
-        "sha256": digest(HERE / "outputs.npz"),
-        "samples_sha256": digest(samples),
+        "format": RESULT,
+        "artifact": facts["files"]["model.onnx"],
+        "samples": digest(samples),
+        "outputs": "result.npz",
+        "outputs_sha256": digest(HERE / "result.npz"),
+        "device": device["model"] or "unknown",
+        "system": device["l4t"] or "unknown",
+        "tools": {"tensorrt": device["tensorrt"] or "unknown"},
+        "settings": {"power_mode": device["power_mode"] or "unknown"},
+        "latency_ms": {**{p: latency[p] for p in ("p50", "p90", "p99")}, "runs": latency["count"]},
     }
 
 
@@ -343,7 +362,7 @@ def report(result: dict[str, Any]) -> int:
         lines.append(
             f"sustained  {result['sustained']['minutes']:g} minutes: {slower:.2f} x as slow"
         )
-    lines.append("wrote      result.json")
+    lines.append("wrote      measurements.json")
     print("\n".join(lines), file=sys.stdout)
     return 0 if told["holds"] else 3
 
