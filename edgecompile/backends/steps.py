@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecompile.backends.protocol import Run
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
 from edgecompile.recipe.target import Target
@@ -78,9 +79,11 @@ def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path)
         chosen = _chosen_samples(backend, inputs, parameters["emulated_samples"], len(samples))
     if chosen is not None:
         samples = samples[chosen]
-    outputs = backend.run(inputs["artifact"], samples, parameters["options"])
-    save_outputs(folder / "outputs.npz", outputs, chosen)
-    return {"samples": len(samples), "evidence": str(backend.evidence)}
+    ran = backend.run(inputs["artifact"], samples, parameters["options"])
+    if not isinstance(ran, Run):
+        ran = Run(ran, backend.evidence)
+    save_outputs(folder / "outputs.npz", ran.outputs, chosen)
+    return {"samples": len(samples), "evidence": str(ran.evidence)}
 
 
 def _chosen_samples(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.backends.protocol import Probe
+from edgecompile.backends.protocol import Probe, Run
 from edgecompile.backends.tensorrt.options import EngineOptions
 from edgecompile.errors import TargetCannotRun
 from edgecompile.evaluate.evidence import Evidence
@@ -26,9 +26,15 @@ class TensorRTEngineBackend:
     """TensorRT for RTX, whose compiler needs no GPU."""
 
     name = "tensorrt-rtx"
-    evidence = Evidence.GRAPH
     main_file = "model.engine"
     options_schema = EngineOptions
+
+    @property
+    def evidence(self) -> Evidence:
+        """With a GPU of NVIDIA's an engine may run; `run` says whether it did."""
+        from edgecompile.backends.tensorrt.gpu import compute_capabilities
+
+        return Evidence.DEVICE if compute_capabilities() else Evidence.GRAPH
 
     def probe(self) -> Probe:
         """NVIDIA's package from PyPI."""
@@ -57,11 +63,16 @@ class TensorRTEngineBackend:
             )
         return [*engine_remarks(hub, engine), *lowering_remarks(lowered)]
 
-    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
-        """The ONNX file that the engine was compiled from, as its graph says."""
+    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Run:
+        """The engine where its GPU is here, else the ONNX file that it was compiled from."""
+        from edgecompile.backends.tensorrt.engine import read_engine
+        from edgecompile.backends.tensorrt.gpu import compute_capabilities, run_on_gpu
         from edgecompile.backends.tensorrt.run import run_graph_of_engine
 
-        return run_graph_of_engine(artifact, inputs)
+        # The first GPU is the one that runs.
+        if read_engine(artifact).compute_capability in compute_capabilities()[:1]:
+            return Run(run_on_gpu(artifact, inputs), Evidence.DEVICE)
+        return Run(run_graph_of_engine(artifact, inputs), Evidence.GRAPH)
 
     def seconds_per_sample(self, hub: ir.Model) -> float:
         """As on a device: every sample is measured."""

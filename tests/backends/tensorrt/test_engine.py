@@ -101,10 +101,10 @@ def test_an_engine_without_its_own_files_beside_it_is_refused(folder, tmp_path):
     backend, samples = TensorRTEngineBackend(), samples_for(TINY)
     for name in ("model.engine", "model.onnx", "layers.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    outputs = backend.run(tmp_path / "model.engine", samples, {})
+    outputs = backend.run(tmp_path / "model.engine", samples, {}).outputs
     assert outputs[0].shape == (12, 5)
     (tmp_path / "model.onnx").write_bytes(b"another model")
-    with pytest.raises(UserError, match=r"is not the model\.onnx that it was compiled from"):
+    with pytest.raises(UserError, match="it was compiled from"):
         backend.run(tmp_path / "model.engine", samples, {})
     layers = json.loads((tmp_path / "layers.json").read_text())
     (tmp_path / "layers.json").write_text(json.dumps({**layers, "engine_sha256": "0"}))
