@@ -10,6 +10,7 @@ import pytest
 
 from edgecompile.backends.tensorrt import engine as engines
 from edgecompile.backends.tensorrt import gpu
+from edgecompile.backends.tensorrt import run as graph
 from edgecompile.backends.tensorrt.engine_backend import TensorRTEngineBackend
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.evidence import Evidence
@@ -49,9 +50,7 @@ def test_an_engine_runs_on_its_own_generation_only(card, evidence, cards, monkey
     engine = engines.Engine("tensorrt-rtx", "8.9", "float16", "", "", (), (), ())
     monkeypatch.setattr(engines, "read_engine", lambda path: engine)
     monkeypatch.setattr(gpu, "run_on_gpu", lambda path, inputs: [inputs])
-    monkeypatch.setattr(
-        "edgecompile.backends.tensorrt.run.run_graph_of_engine", lambda path, inputs: [inputs]
-    )
+    monkeypatch.setattr(graph, "run_graph_of_engine", lambda path, inputs: [inputs])
     ran = TensorRTEngineBackend().run(Path("model.engine"), np.zeros((1, 2), np.float32), {})
     assert str(ran.evidence) == evidence
 
