@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,12 @@ class TensorRTEngineBackend:
 
     def probe(self) -> Probe:
         """NVIDIA's package from PyPI."""
-        return Probe.of_package("tensorrt-rtx")
+        found = Probe.of_package("tensorrt-rtx")
+        return (
+            found
+            if found.available
+            else replace(found, remedy="pip install 'edgecompile[tensorrt]'")
+        )
 
     def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """Our rules, and the verdict of NVIDIA's own parser."""
