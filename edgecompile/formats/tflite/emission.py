@@ -1,13 +1,13 @@
 """The state of one lowering: which tensor of the file holds which tensor of the hub.
 
-An operator is *integer* when all its activations are int8 in the file and its results go to
-QuantizeLinear only (through a clamp); else it is a *float* operator, with DEQUANTIZE and QUANTIZE
-at its borders. The operators of `operators/` are written once for both.
+An operator is *integer* when all its activations are integers of one width in the file and its
+results go to QuantizeLinear only (through a clamp); else it is a *float* operator, with DEQUANTIZE
+and QUANTIZE at its borders. The operators of `operators/` are written once for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from edgecompile.formats.tflite.versions import lowest_version
 from edgecompile.graph.clamps import CLAMPS, clamp_bounds
 from edgecompile.graph.constants import dequantized_constant, is_static, static_value
 from edgecompile.graph.hub import Array, is_float, name_of, shape_of
-from edgecompile.graph.qdq import TensorParams, tensor_params
+from edgecompile.graph.qdq import TensorParams, integer_inputs, tensor_params
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,12 @@ class Weight:
 
 
 class Emission:
-    """One hub on its way into one file. `float_only` names operators without integer kernel."""
+    """One hub on its way into one file. `integer_bits` says by the name of an ONNX operator which
+    widths of integers it has kernels for."""
 
-    def __init__(self, writer: ModelWriter, float_only: frozenset[str]) -> None:
+    def __init__(self, writer: ModelWriter, integer_bits: Mapping[str, frozenset[int]]) -> None:
         self.writer = writer
-        self.float_only = float_only
+        self.integer_bits = integer_bits
         self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], int] = {}
@@ -89,16 +90,20 @@ class Emission:
 
     def is_integer(self, node: ir.Node) -> bool:
         """Does the file compute this operator on integers?"""
-        if node.op_type in self.float_only:
-            return False
+        for index in integer_inputs(node):
+            value = node.inputs[index]
+            if is_static(value) and dequantized_constant(value) is None:
+                return False  # put back to float between tensors that are integers
+        found: list[TensorParams | None] = []
         for value in node.inputs:
             if value is None or not is_float(value) or is_static(value):
                 continue
             tensor = self.lookup(value)
-            if tensor is None or tensor.params is None:
-                return False
+            found.append(None if tensor is None else tensor.params)
         results = [output for output in node.outputs if output.uses() or output.is_graph_output()]
-        return all(_result_params(output) is not None for output in results)
+        found += [_result_params(output) for output in results]
+        widths = {0 if params is None else params.bits for params in found}
+        return len(widths) == 1 and widths <= self.integer_bits.get(node.op_type, frozenset())
 
     # Reading operands
 
@@ -178,12 +183,12 @@ class Emission:
     # Writing constants
 
     def constant(self, name: str, data: Array, params: TensorParams | None) -> int:
-        """A constant tensor: int8 with `params`, else float as `data` are.
+        """A constant tensor: integers with `params`, else float as `data` are.
 
         A float16 constant is widened by a DEQUANTIZE, which runtimes fold.
         """
         if params is not None:
-            return self.writer.tensor(name, data.shape, np.int8, _quantization(params), data)
+            return self.writer.tensor(name, data.shape, params.dtype, _quantization(params), data)
         if data.dtype != np.float16:
             return self.writer.tensor(name, data.shape, np.float32, data=data)
         narrow = self.writer.tensor(f"{name}.float16", data.shape, np.float16, data=data)
@@ -244,8 +249,8 @@ class Emission:
     def new(
         self, name: str, shape: Sequence[int], order: Order, params: TensorParams | None
     ) -> Tensor:
-        """A new activation tensor, int8 with `params` or float32."""
-        dtype = np.float32 if params is None else np.int8
+        """A new activation tensor, integers with `params` or float32."""
+        dtype = np.float32 if params is None else params.dtype
         quantization = None if params is None else _quantization(params)
         stored = stored_shape(shape, order)
         index = self.writer.tensor(name, stored, dtype, quantization)
@@ -266,7 +271,8 @@ class Emission:
         """Append an operator, by default in the lowest version for the type of its result."""
         indices = [i.index if isinstance(i, Tensor) else i for i in inputs]
         if version is None:
-            version = lowest_version(name, integer=outputs[0].params is not None)
+            params = outputs[0].params
+            version = lowest_version(name, 0 if params is None else params.bits)
         self.writer.operator(name, version, indices, [o.index for o in outputs], options)
 
     # Changing how a tensor is stored
@@ -312,12 +318,16 @@ class Emission:
         """The float of an integer tensor, by a DEQUANTIZE that is written once."""
         if tensor.index not in self._floats:
             wide = self.new(f"{tensor.index}.float", tensor.shape, tensor.order, None)
-            self.op("DEQUANTIZE", [tensor], [wide], make_options("DequantizeOptions"), version=2)
+            assert tensor.params is not None
+            version = 2 if tensor.params.bits == 8 else 3
+            self.op("DEQUANTIZE", [tensor], [wide], make_options("DequantizeOptions"), version)
             self._floats[tensor.index] = replace(wide, flattened=tensor.flattened)
         return self._floats[tensor.index]
 
     def rescaled(self, tensor: Tensor, params: TensorParams | None) -> Tensor:
-        """An integer tensor with other parameters, by a QUANTIZE unless they are equal."""
+        """An integer tensor with other parameters, by a QUANTIZE unless they are equal.
+
+        Between int8 and int16 as well (tensorflow/lite/kernels/quantize.cc, Prepare)."""
         if params is None or tensor.params in (None, params):
             return tensor
         result = self.new(f"{tensor.index}.rescaled", tensor.shape, tensor.order, params)
@@ -339,7 +349,8 @@ class Emission:
         result = self.rescaled(tensor, params)
         if tensor.params is None:
             result = self.new(name_of(node.outputs[0]), tensor.shape, tensor.order, params)
-            self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version=1)
+            version = 1 if params.bits == 8 else 2
+            self.op("QUANTIZE", [tensor], [result], make_options("QuantizeOptions"), version)
         self.define(node.outputs[0], replace(result, flattened=tensor.flattened))
 
 

@@ -16,7 +16,7 @@ from edgecompile.formats.tflite.operators import OPERATORS
 from edgecompile.graph.hub import name_of, shape_of
 from edgecompile.graph.qdq import TensorParams, tensor_params
 
-FLOAT_ONLY = frozenset(name for name, entry in OPERATORS.items() if not entry.integer)
+_INTEGER_BITS = {name: entry.bits for name, entry in OPERATORS.items()}
 _CARRIED = frozenset({"DequantizeLinear", "Constant", "Cast"})
 """Read by the operators behind them: a Cast widens a float16 constant, and does nothing else."""
 
@@ -30,7 +30,7 @@ def lower_hub(hub: ir.Model, border: Border) -> bytes:
         ContractError: a node that `check` would have refused.
     """
     writer = ModelWriter()
-    emission = Emission(writer, FLOAT_ONLY)
+    emission = Emission(writer, _INTEGER_BITS)
     inputs = {
         name_of(value): _emit_input(emission, value, border).index for value in hub.graph.inputs
     }
@@ -42,7 +42,7 @@ def lower_hub(hub: ir.Model, border: Border) -> bytes:
 
 def operators_by_node(hub: ir.Model) -> Iterator[tuple[ir.Node, list[str]]]:
     """Each node of a hub with the TFLite operators that it becomes."""
-    emission = Emission(ModelWriter(), FLOAT_ONLY)
+    emission = Emission(ModelWriter(), _INTEGER_BITS)
     for value in hub.graph.inputs:
         _emit_input(emission, value, "int8")
     return _emit_nodes(emission, hub)

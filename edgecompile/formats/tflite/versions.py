@@ -16,6 +16,15 @@ _INTEGER = {
 """Those that take int8 in a later version than the first."""
 
 
-def lowest_version(name: str, *, integer: bool) -> int:
-    """The version of an operator with an int8 (`integer`) or a float32 result."""
-    return _INTEGER.get(name, 1) if integer else 1
+_WIDE = {
+    "ADD": 3, "AVERAGE_POOL_2D": 3, "BATCH_MATMUL": 3, "CONCATENATION": 3, "LEAKY_RELU": 2,
+    "LOGISTIC": 3, "MAXIMUM": 4, "MAX_POOL_2D": 3, "MEAN": 3, "MINIMUM": 4, "MUL": 4, "PAD": 3,
+    "PADV2": 3, "RELU": 3, "RELU6": 3, "SLICE": 4, "SOFTMAX": 3, "SUB": 5, "TANH": 3,
+    "TRANSPOSE": 5,
+}  # fmt: skip
+"""Those that take int16 in a later version than the first."""
+
+
+def lowest_version(name: str, bits: int) -> int:
+    """The version of an operator with an int8 or int16 (`bits`) or a float32 (0) result."""
+    return {0: {}, 8: _INTEGER, 16: _WIDE}[bits].get(name, 1)

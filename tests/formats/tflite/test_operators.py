@@ -27,6 +27,9 @@ from tests.hubs import quickly_quantized, samples_for
 EXACT = 1e-4
 """Float kernels add in another order, and XNNPACK has its own exponential function."""
 
+WIDE = 5e-4
+"""int16 kernels have multipliers of their own: sixteen steps of the largest output."""
+
 HYBRID = 0.03
 """Dynamic-range kernels round the activations to 8 bits on the way."""
 
@@ -75,6 +78,23 @@ def test_int8_files_round_like_the_hub(case):
     expected = by_onnx_runtime(hub, samples)
     for kernels, most in case.kernels().items():
         assert lsb_differences(hub, expected, by_litert(hub, samples, kernels)).max() <= most
+
+
+WIDE_CASES = [case for case in CASES if OPERATORS[case.op].wide]
+
+
+@pytest.mark.parametrize("case", WIDE_CASES, ids=str)
+def test_int16_files_compute_what_the_hub_says(case):
+    hub = case.hub()
+    samples = samples_of(case, hub)
+    hub = quickly_quantized(hub, samples, QuantScheme("affine", activation_bits=16))
+    facts = inspection(hub)
+    if all(OPERATORS[n.op_type].wide for n in hub.graph if n.op_type in OPERATORS):
+        types = {t.dtype for o in facts.operators for t in (*o.inputs, *o.outputs)}
+        assert types <= {"int16"}
+    expected = by_onnx_runtime(hub, samples)
+    for kernels in ("builtin", "reference"):
+        assert relative_error(expected, by_litert(hub, samples, kernels)) < WIDE
 
 
 WEIGHTED_CASES = [case for case in CASES if case.op in WEIGHTED]

@@ -51,8 +51,7 @@ def emit_clamp(emission: Emission, node: ir.Node) -> None:
 def _limit(emission: Emission, name: str, bound: float, x: Tensor) -> int:
     if x.params is None:
         return emission.constant(name, np.array([bound], np.float32), None)
-    step = np.rint(bound / x.params.scale) + x.params.zero_point
-    return emission.constant(name, np.array([np.clip(step, -128, 127)], np.int8), x.params)
+    return emission.constant(name, x.params.integers(np.array([bound])), x.params)
 
 
 def emit_leaky_relu(emission: Emission, node: ir.Node) -> None:
@@ -148,17 +147,17 @@ def _refuse_softmax(node: ir.Node) -> str | None:
 
 
 OPERATORS = {
-    "Relu": Operator(emit_clamp, _refuse_clamp),
-    "Clip": Operator(emit_clamp, _refuse_clamp),
-    "LeakyRelu": Operator(emit_leaky_relu),
+    "Relu": Operator(emit_clamp, _refuse_clamp, wide=True),
+    "Clip": Operator(emit_clamp, _refuse_clamp, wide=True),
+    "LeakyRelu": Operator(emit_leaky_relu, wide=True),
     "PRelu": Operator(emit_prelu, _refuse_prelu),
     "Elu": Operator(emit_elu, _refuse_elu),
-    "Sigmoid": Operator(_unary("LOGISTIC")),
-    "Tanh": Operator(_unary("TANH")),
+    "Sigmoid": Operator(_unary("LOGISTIC"), wide=True),
+    "Tanh": Operator(_unary("TANH"), wide=True),
     "HardSwish": Operator(_unary("HARD_SWISH", "HardSwishOptions")),
     "HardSigmoid": Operator(emit_hard_sigmoid, integer=False),
     "Gelu": Operator(emit_gelu),
-    "Softmax": Operator(emit_softmax, _refuse_softmax),
+    "Softmax": Operator(emit_softmax, _refuse_softmax, wide=True),
     "Abs": Operator(_unary("ABS", "AbsOptions")),
     "Exp": Operator(_unary("EXP", "ExpOptions"), integer=False),
     "Log": Operator(_unary("LOG"), integer=False),

@@ -125,11 +125,11 @@ def _emit_window(
         w = weight_tensor(emission, name, weight.data[:, 0].transpose(1, 2, 0)[None], weight, 3)
         multiplier = weight.data.shape[0] // group
         options = make_options("DepthwiseConv2DOptions", depthMultiplier=multiplier, **fields)
-        version = {"integer": 3, "hybrid": 6, "float": 2}[kind]
+        version = {"integer": 3, "wide": 5, "hybrid": 6, "float": 2}[kind]
         emission.op("DEPTHWISE_CONV_2D", [x, w, bias], [y], options, version)
         return
     w = weight_tensor(emission, name, weight.data.transpose(0, 2, 3, 1), weight, 0)
-    version = {"integer": 3, "hybrid": 5, "float": 1}[kind]
+    version = {"integer": 3, "wide": 4, "hybrid": 5, "float": 1}[kind]
     version = max(version, 6) if group > 1 else version
     emission.op("CONV_2D", [x, w, bias], [y], make_options("Conv2DOptions", **fields), version)
 
@@ -204,6 +204,6 @@ def _refuse_transposed(node: ir.Node) -> str | None:
 
 
 OPERATORS = {
-    "Conv": Operator(emit_conv, _refuse_conv),
-    "ConvTranspose": Operator(emit_conv_transpose, _refuse_transposed),
+    "Conv": Operator(emit_conv, _refuse_conv, wide=True),
+    "ConvTranspose": Operator(emit_conv_transpose, _refuse_transposed, wide=True),
 }

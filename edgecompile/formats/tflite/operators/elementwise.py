@@ -31,6 +31,8 @@ def _arithmetic(name: str, kind: str) -> Callable[[Emission, ir.Node], None]:
         operands = [emission.operand(node, index, order, rank) for index in range(2)]
         result, activation = emission.fusing_result(node, order)
         options = make_options(kind, fusedActivationFunction=activation_code(activation))
+        if hasattr(options, "potScaleInt16"):
+            options.potScaleInt16 = False  # int16 with any scales, not powers of two alone
         emission.op(name, operands, [result], options)
 
     return emit
@@ -58,12 +60,12 @@ def _refuse_single(node: ir.Node) -> str | None:
 
 
 OPERATORS = {
-    "Add": Operator(_arithmetic("ADD", "AddOptions")),
-    "Sub": Operator(_arithmetic("SUB", "SubOptions")),
-    "Mul": Operator(_arithmetic("MUL", "MulOptions")),
+    "Add": Operator(_arithmetic("ADD", "AddOptions"), wide=True),
+    "Sub": Operator(_arithmetic("SUB", "SubOptions"), wide=True),
+    "Mul": Operator(_arithmetic("MUL", "MulOptions"), wide=True),
     # The int8 kernel of DIV is wrong (toolchain notes, measured: 163 LSB): float.
     "Div": Operator(_arithmetic("DIV", "DivOptions"), integer=False),
     "Pow": Operator(_binary("POW", "PowOptions"), integer=False),
-    "Max": Operator(_binary("MAXIMUM", "MaximumMinimumOptions"), _refuse_single),
-    "Min": Operator(_binary("MINIMUM", "MaximumMinimumOptions"), _refuse_single),
+    "Max": Operator(_binary("MAXIMUM", "MaximumMinimumOptions"), _refuse_single, wide=True),
+    "Min": Operator(_binary("MINIMUM", "MaximumMinimumOptions"), _refuse_single, wide=True),
 }

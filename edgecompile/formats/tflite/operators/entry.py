@@ -19,12 +19,19 @@ def accept(node: ir.Node) -> str | None:
 class Operator:
     """`emit` writes a node; `refuse` says why a node cannot be written, or None.
 
-    `integer`: TFLite has an int8 kernel for it. Without one it becomes a float island.
+    `integer`: TFLite has an int8 kernel for it; `wide`: one for int16 activations. Without one it
+    becomes a float island.
     """
 
     emit: Callable[[Emission, ir.Node], None]
     refuse: Callable[[ir.Node], str | None] = accept
     integer: bool = True
+    wide: bool = False
+
+    @property
+    def bits(self) -> frozenset[int]:
+        """The widths of integer activations that it has kernels for."""
+        return frozenset([8] * self.integer + [16] * self.wide)
 
 
 def rank_of(value: ir.Value | None) -> int:

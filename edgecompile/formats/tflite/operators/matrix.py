@@ -113,6 +113,8 @@ def _version(weight: Weight, x: Tensor) -> int:
         return 12
     if kind == "hybrid" and per_channel:
         return 9
+    if kind == "wide":
+        return 12 if per_channel else 7
     if len(x.shape) > 2:
         return 5  # keepNumDims
     return {"integer": 4, "hybrid": 3, "float": 1}[kind]
@@ -126,6 +128,6 @@ def _columns_as_stored(weight: Weight, shape: tuple[int, int, int]) -> Weight:
 
 
 OPERATORS = {
-    "Gemm": Operator(emit_gemm, _refuse_gemm),
-    "MatMul": Operator(emit_matmul, _refuse_matmul),
+    "Gemm": Operator(emit_gemm, _refuse_gemm, wide=True),
+    "MatMul": Operator(emit_matmul, _refuse_matmul, wide=True),
 }

@@ -244,17 +244,17 @@ def emit_depth_to_space(emission: Emission, node: ir.Node) -> None:
 
 
 OPERATORS = {
-    "Reshape": Operator(emit_reshape),
-    "Flatten": Operator(emit_reshape),
-    "Squeeze": Operator(emit_reshape),
-    "Unsqueeze": Operator(emit_reshape),
-    "Identity": Operator(emit_reshape),
-    "Transpose": Operator(emit_transpose),
-    "Slice": Operator(emit_slice, _refuse_slice),
+    "Reshape": Operator(emit_reshape, wide=True),
+    "Flatten": Operator(emit_reshape, wide=True),
+    "Squeeze": Operator(emit_reshape, wide=True),
+    "Unsqueeze": Operator(emit_reshape, wide=True),
+    "Identity": Operator(emit_reshape, wide=True),
+    "Transpose": Operator(emit_transpose, wide=True),
+    "Slice": Operator(emit_slice, _refuse_slice, wide=True),
     "Split": Operator(emit_split),
     "Gather": Operator(emit_gather, _refuse_gather),
-    "Concat": Operator(emit_concat),
-    "Pad": Operator(emit_pad, _refuse_pad),
+    "Concat": Operator(emit_concat, wide=True),
+    "Pad": Operator(emit_pad, _refuse_pad, wide=True),
     "Expand": Operator(emit_expand),
     "DepthToSpace": Operator(emit_depth_to_space),
 }

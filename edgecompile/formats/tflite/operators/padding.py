@@ -53,7 +53,7 @@ def pad_image(
     if x.params is None:
         least = np.array([np.finfo(np.float32).min], np.float32)
     else:
-        least = np.array([-128], np.int8)
+        least = np.array([np.iinfo(x.params.dtype).min], x.params.dtype)
     value = emission.constant(f"{x.index}.lowest", least, x.params)
     emission.op("PADV2", [x, paddings, value], [padded], make_options("PadV2Options"))
     return padded

@@ -130,11 +130,11 @@ def _refuse_reduction(node: ir.Node) -> str | None:
 
 
 OPERATORS = {
-    "MaxPool": Operator(_pool("MAX_POOL_2D"), _refuse_pool),
-    "AveragePool": Operator(_pool("AVERAGE_POOL_2D"), _refuse_average),
-    "GlobalAveragePool": Operator(_reduction("MEAN", _spatial_axes)),
+    "MaxPool": Operator(_pool("MAX_POOL_2D"), _refuse_pool, wide=True),
+    "AveragePool": Operator(_pool("AVERAGE_POOL_2D"), _refuse_average, wide=True),
+    "GlobalAveragePool": Operator(_reduction("MEAN", _spatial_axes), wide=True),
     "GlobalMaxPool": Operator(_reduction("REDUCE_MAX", _spatial_axes)),
-    "ReduceMean": Operator(_reduction("MEAN", _reduced_axes), _refuse_reduction),
+    "ReduceMean": Operator(_reduction("MEAN", _reduced_axes), _refuse_reduction, wide=True),
     "ReduceMax": Operator(_reduction("REDUCE_MAX", _reduced_axes), _refuse_reduction),
     "ReduceMin": Operator(_reduction("REDUCE_MIN", _reduced_axes), _refuse_reduction),
     # The reference kernel of int8 SUM is wrong (toolchain notes, measured): float.

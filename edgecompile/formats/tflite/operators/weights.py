@@ -12,15 +12,18 @@ from edgecompile.graph.hub import Array
 
 _INT32 = np.iinfo(np.int32)
 
-Kind = Literal["integer", "hybrid", "float"]
+Kind = Literal["integer", "wide", "hybrid", "float"]
 
 
 def kernel_kind(x: Tensor, weight: Weight) -> Kind:
-    """Which kernel multiplies `x` and `weight`: `hybrid` has float activations, int8 weights, and
-    quantizes its activations as they come (TFLite's dynamic range)."""
+    """Which kernel multiplies `x` and `weight`: `wide` has int16 activations and int8 weights;
+    `hybrid` has float activations, int8 weights, and quantizes its activations as they come
+    (TFLite's dynamic range)."""
     if weight.scale is None:
         return "float"
-    return "hybrid" if x.params is None else "integer"
+    if x.params is None:
+        return "hybrid"
+    return "integer" if x.params.bits == 8 else "wide"
 
 
 def weight_tensor(emission: Emission, name: str, data: Array, weight: Weight, axis: int) -> int:
@@ -33,7 +36,8 @@ def weight_tensor(emission: Emission, name: str, data: Array, weight: Weight, ax
 
 
 def bias_tensor(emission: Emission, name: str, real: Array, x: Tensor, weight: Weight) -> int:
-    """A bias of the given real values: int32 at scale s_x * s_w for an integer kernel, else float.
+    """A bias of the given real values: int32 at scale s_x * s_w for an integer kernel, int64 where
+    its activations are int16 (tensorflow/lite/kernels/conv.cc, Prepare), else float.
 
     What int32 cannot hold is clipped; the hub's weight scales leave room for every bias.
     """
@@ -43,4 +47,5 @@ def bias_tensor(emission: Emission, name: str, real: Array, x: Tensor, weight: W
     steps = np.rint(real.astype(np.float64) / scale)
     fitting = np.clip(steps, _INT32.min, _INT32.max)
     quantization = Quantization(scale, np.zeros(np.size(scale), np.int64))
-    return emission.writer.tensor(name, real.shape, np.int32, quantization, fitting)
+    dtype = np.int32 if x.params.bits == 8 else np.int64
+    return emission.writer.tensor(name, real.shape, dtype, quantization, fitting)
