@@ -100,10 +100,11 @@ def _take_out_casts_of_constants(graph: ir.Graph) -> None:
 
 
 def _stands_at_the_border(node: ir.Node) -> bool:
-    """A QuantizeLinear of an input or a DequantizeLinear that makes an output: both in float32."""
+    """A QuantizeLinear of an input or a DequantizeLinear that only makes an output: in float32."""
     if node.op_type == "QuantizeLinear":
         return node.inputs[0] is not None and node.inputs[0].is_graph_input()
-    return node.op_type == "DequantizeLinear" and node.outputs[0].is_graph_output()
+    made = node.outputs[0]
+    return node.op_type == "DequantizeLinear" and made.is_graph_output() and not made.uses()
 
 
 def _halve_constants(graph: ir.Graph, node: ir.Node) -> None:
@@ -138,7 +139,7 @@ def _stay_wide(graph: ir.Graph, node: ir.Node) -> None:
             node.replace_input_with(index, cast.outputs[0])
     for value in node.outputs:
         readers = [(use.node, use.idx) for use in value.uses()]
-        if value.dtype != ir.DataType.FLOAT or not readers or value.is_graph_output():
+        if value.dtype != ir.DataType.FLOAT or not readers:
             continue
         cast = _cast(value, _HALF, f"{node.name}.narrow")
         graph.insert_after(node, cast)

@@ -18,7 +18,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from edgecompile.graph.clamps import CLAMPS
-from edgecompile.graph.constants import is_static
+from edgecompile.graph.constants import dequantized_constant, is_static
 from edgecompile.graph.hub import name_of, remove_unused_constants
 from edgecompile.graph.provenance import provenance
 from edgecompile.graph.qdq import WEIGHTED
@@ -90,7 +90,7 @@ def _is_activation_pair(node: ir.Node) -> bool:
 def _reads_int8(node: ir.Node, index: int, kept: set[str]) -> bool:
     """Does TensorRT read input `index` of `node` as int8, the pairs `kept` being there?"""
     if node.op_type in WEIGHTED:
-        return index == 0 and is_static(node.inputs[1])
+        return index == 0 and dequantized_constant(node.inputs[1]) is not None
     if node.op_type in _MIXING:
         return all(_wanted_in_int8(output, kept) for output in node.outputs[:1])
     if node.op_type == "Add":
