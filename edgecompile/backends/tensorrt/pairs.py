@@ -21,14 +21,15 @@ from edgecompile.graph.clamps import CLAMPS
 from edgecompile.graph.constants import dequantized_constant, is_static
 from edgecompile.graph.hub import name_of, remove_unused_constants
 from edgecompile.graph.provenance import provenance
-from edgecompile.graph.qdq import WEIGHTED
+from edgecompile.graph.qdq import SAME_SCALE, WEIGHTED
 
-Reason = Literal["residual", "attention", "float"]
+Reason = Literal["residual", "attention", "again", "float"]
 
 REASONS: dict[Reason, str] = {
     "residual": "a convolution's sum goes into its residual addition before it is rounded",
     "attention": "the products of attention stay in float",
-    "float": "no int8 kernel reads it",
+    "again": "a pair behind, after values were only moved, says the same",
+    "float": "no int8 kernel reads them",
 }
 
 _MIXING = frozenset(
@@ -144,7 +145,21 @@ def _reason(pair: ir.Node, kept: set[str]) -> Reason:
         return "residual"
     if any(n.op_type == "MatMul" and not is_static(n.inputs[1]) for n in readers):
         return "attention"
-    return "float"
+    return "again" if _is_said_again(pair, kept) else "float"
+
+
+def _is_said_again(pair: ir.Node, kept: set[str]) -> bool:
+    """Is there a kept pair behind operators that only move values?"""
+    moved = [u.node for u in pair.outputs[0].uses() if u.node.op_type in SAME_SCALE - _MIXING]
+    behind = [
+        real.node
+        for node in moved
+        for output in node.outputs
+        for use in output.uses()
+        if use.node.op_type == "QuantizeLinear"
+        for real in use.node.outputs[0].uses()
+    ]
+    return any(name_of(n.outputs[0]) in kept or _is_said_again(n, kept) for n in behind)
 
 
 def _named(pair: ir.Node) -> tuple[str, str | None]:

@@ -27,9 +27,7 @@ def lowering_remarks(lowered: Lowered) -> list[Finding]:
         by_reason[REASONS[pair.reason]].append(pair.module or pair.tensor)
     for reason, places in by_reason.items():
         listed = ", ".join(dict.fromkeys(places))
-        found.append(
-            _note("tensorrt-pairs", f"{len(places)} pairs of the hub left out, {reason}: {listed}")
-        )
+        found.append(_note("tensorrt-pairs", f"pairs left out ({len(places)}), {reason}: {listed}"))
     if lowered.why_float32 is not None:
         found.append(
             Finding(

@@ -159,3 +159,13 @@ def test_weights_pruned_2_of_4_are_recognized():
 
 def test_lines_of_the_users_code_are_no_part_of_the_file():
     assert not any(node.metadata_props for node in lowered(quantized(RESIDUAL)).model.graph)
+
+
+def test_of_pairs_around_moved_values_the_last_is_kept():
+    hub = hub_of(
+        "float[1,2,2,2] x",
+        "a = Conv(x, w) r = Reshape(a, i) y = Gemm(r, v)",
+        "float[2,2,1,1] w, int64[2] i = {1,8}, float[8,3] v",
+    )
+    (dropped,) = lowered(quantized(hub)).dropped
+    assert (dropped.tensor, dropped.reason) == ("a", "again")
