@@ -29,7 +29,10 @@ knows() {
 }
 
 version=$(printf '%s\n' "$help" | sed -n 's/.*\[TensorRT v\([0-9]*\)\].*/\1/p' | head -n 1)
-device=$(tr -cd 'A-Za-z0-9' </proc/device-tree/model 2>/dev/null) || device=
+device=
+if [ -r /proc/device-tree/model ]; then
+  device=$(tr -cd 'A-Za-z0-9' </proc/device-tree/model)
+fi
 # A timing cache holds for one device and one release: both are in its name.
 cache="timing-${device:-unknown}-${version:-unknown}.cache"
 
