@@ -17,17 +17,28 @@ from edgecompile.recipe.validation import validate
 def main_file(artifact: Path) -> Path:
     """What a device loads, a file or a folder: `artifact` itself, or the one in a target's folder.
 
+    The manifest names the backend; without one, the first whose main file is there.
+
     Raises:
         UserError: the folder holds no artifact.
     """
-    names = [get_backend(name).main_file for name in backend_names()]
-    if artifact.is_file() or artifact.suffix in {Path(name).suffix for name in names}:
+    endings = {Path(get_backend(name).main_file).suffix for name in backend_names()}
+    if artifact.is_file() or artifact.suffix in endings:
         return artifact
-    for name in names:
-        candidate = artifact / name
+    named = _backend_in_manifest(artifact / "manifest.json")
+    for name in [named] if named in backend_names() else backend_names():
+        candidate = artifact / get_backend(name).main_file
         if candidate.exists():
             return candidate
     raise UserError(f"{artifact} holds no artifact")
+
+
+def _backend_in_manifest(manifest: Path) -> str:
+    """The backend of the target that a manifest is about; empty without a manifest."""
+    try:
+        return str(json.loads(manifest.read_bytes())["target"]["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def backend_of_file(path: Path) -> Backend:
@@ -38,9 +49,9 @@ def backend_of_file(path: Path) -> Backend:
     Raises:
         UserError: no backend's do.
     """
-    maker = _maker(path)
-    if maker is not None:
-        return get_backend(maker)
+    named = _backend_in_manifest(path.parent / "manifest.json")
+    if named in backend_names() and get_backend(named).main_file == path.name:
+        return get_backend(named)
     endings: dict[str, str] = {}
     for name in backend_names():
         ending = Path(get_backend(name).main_file).suffix
@@ -52,17 +63,6 @@ def backend_of_file(path: Path) -> Backend:
         f"{path.name} is no artifact that edgecompile reads",
         remedy=f"it reads {', '.join(endings)}",
     )
-
-
-def _maker(path: Path) -> str | None:
-    """The backend of the target that the manifest beside `path` names, if it is one that we know
-    and the manifest is about this file."""
-    try:
-        body = json.loads((path.parent / "manifest.json").read_bytes())
-        name = body["target"]["backend"] if path.name in body["files"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return name if name in backend_names() else None
 
 
 def check_artifact(path: Path, target: Target) -> ArtifactCheck:

@@ -54,6 +54,14 @@ class Probe:
             return cls(False, remedy=f"pip install {name}", reason=f"{name} is not installed")
 
 
+@dataclass(frozen=True)
+class Run:
+    """Outputs with the evidence that they are, where it depends on the machine: a GPU is there."""
+
+    outputs: Sequence[Array]
+    evidence: Evidence
+
+
 class Backend(Protocol):
     """One toolchain. Instances hold no state; every method is pure in its arguments."""
 
@@ -73,10 +81,11 @@ class Backend(Protocol):
         """What will not work with the float hub on this target, found before anything slow."""
         ...
 
-    def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
+    def lower(self, hub: ir.Model, target: Target, folder: Path) -> Sequence[Finding] | None:
         """Write the artifact into the empty `folder`; byte-identical when repeated.
 
-        The hub holds the precision: float, float16 or int8 weights, or QDQ pairs.
+        The hub holds the precision: float, float16 or int8 weights, or QDQ pairs. Returns what
+        is worth saying about the result (what the toolchain left in float, say), if anything.
 
         Raises:
             TargetCannotRun: an operator that the target lacks.
@@ -84,12 +93,15 @@ class Backend(Protocol):
         """
         ...
 
-    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
+    def run(
+        self, artifact: Path, inputs: Array, options: Mapping[str, Any]
+    ) -> Sequence[Array] | Run:
         """Execute the saved artifact `main_file` on every sample; `options` are the target's.
 
         `inputs` is float32, shape (samples, *model input shape without its batch dimension), in
         the model's own layout (NCHW). Returns one float32 array per model output, shape
         (samples, ...), in the model's own layout: the border's quantization and layout are undone.
+        A `Run` says of other evidence than the backend's.
         """
         ...
 

@@ -16,6 +16,8 @@ _BUILTIN = {
     "edgetpu": "edgecompile.backends.edgetpu.backend:EdgeTpuBackend",
     "coreml": "edgecompile.backends.coreml.backend:CoreMLBackend",
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
+    "tensorrt": "edgecompile.backends.tensorrt.bundle_backend:TensorRTBundleBackend",
+    "tensorrt-rtx": "edgecompile.backends.tensorrt.engine_backend:TensorRTEngineBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }
 """A plain table, not entry points of our own: the scan of all installed packages is slow, and is

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.backends.protocol import ChecksArtifacts
+from edgecompile.backends.protocol import ChecksArtifacts, Run
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
 from edgecompile.findings import Finding
@@ -43,14 +43,13 @@ def lower(
     target = Target.model_validate(parameters["target"])
     backend = get_backend(target.backend)
     hub = load(inputs["hub"])
-    backend.lower(hub, target, folder)
+    findings = [*(backend.lower(hub, target, folder) or ())]
     artifact = folder / backend.main_file
     facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
-    findings: Sequence[Finding] = ()
     if isinstance(backend, ChecksArtifacts):
-        findings = backend.check_artifact(artifact, target).findings
-        _require_no_error(target, findings)
+        findings += backend.check_artifact(artifact, target).findings
+    _require_no_error(target, findings)
     return {
         "format": facts.format,
         "size_bytes": facts.size_bytes,
@@ -95,9 +94,11 @@ def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path)
         chosen = _chosen_samples(backend, inputs, parameters["emulated_samples"], len(samples))
     if chosen is not None:
         samples = samples[chosen]
-    outputs = backend.run(inputs["artifact"], samples, parameters["options"])
-    save_outputs(folder / "outputs.npz", outputs, chosen)
-    return {"samples": len(samples), "evidence": str(backend.evidence)}
+    ran = backend.run(inputs["artifact"], samples, parameters["options"])
+    if not isinstance(ran, Run):
+        ran = Run(ran, backend.evidence)
+    save_outputs(folder / "outputs.npz", ran.outputs, chosen)
+    return {"samples": len(samples), "evidence": str(ran.evidence)}
 
 
 def _chosen_samples(

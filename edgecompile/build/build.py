@@ -275,8 +275,13 @@ def _target_result(
     error: EdgecompileError | None,
 ) -> TargetResult:
     records = {name: o.record for name, o in outcomes.items() if o.record is not None}
-    checked = records.get(f"check[{target.name}]")
+    checked, lowered = (records.get(f"{stage}[{target.name}]") for stage in ("check", "lower"))
     findings = resolved_findings(checked, records, loaded.folder) if checked else ()
+    if lowered is not None:
+        told = {finding.rule for finding in findings}
+        more = resolved_findings(lowered, records, loaded.folder)
+        # What the check of the hub said, it said with the place in the user's model: not again.
+        findings += tuple(finding for finding in more if finding.rule not in told)
     common: dict[str, Any] = {
         "target": target.name,
         "title": target.title,
@@ -287,17 +292,14 @@ def _target_result(
         return TargetResult(
             **common, status="failed", exit_code=error.exit_code, error=error.render()
         )
-    lowered = records[f"lower[{target.name}]"].result
-    told = {finding.rule for finding in findings}
-    # What the check of the hub said, it said with the place in the user's model: not again.
-    more = [Finding(**f) for f in lowered["findings"] if f["rule"] not in told]
+    assert lowered is not None
     return TargetResult(
-        **{**common, "findings": (*findings, *more)},
+        **common,
         status="built",
         exit_code=0,
         artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
-        size_bytes=lowered["size_bytes"],
-        estimates=tuple(Estimate(**fields) for fields in lowered["estimates"]),
+        size_bytes=lowered.result["size_bytes"],
+        estimates=tuple(Estimate(**fields) for fields in lowered.result["estimates"]),
     )
 
 

@@ -179,9 +179,12 @@ class PlanBuilder:
         return inputs
 
     def _run_parameters(self, backend: str) -> dict[str, Any]:
-        if not get_backend(backend).evidence.emulated:
-            return {}
-        return {"emulated_samples": self.recipe.data.emulated_samples}
+        evidence = get_backend(backend).evidence
+        # What a machine with the device measured is not what one without it did.
+        parameters: dict[str, Any] = {"evidence": str(evidence)}
+        if evidence.emulated:
+            parameters["emulated_samples"] = self.recipe.data.emulated_samples
+        return parameters
 
     def _weights(self) -> dict[str, External | Product]:
         written = self.recipe.model.weights

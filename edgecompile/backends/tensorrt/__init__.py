@@ -1,0 +1,1 @@
+"""NVIDIA TensorRT: engines for desktop GPUs, bundles that a Jetson makes its engine from."""
