@@ -14,16 +14,26 @@ from edgecompile.errors import UserError
 def main_file(artifact: Path) -> Path:
     """The file that a device loads: `artifact` itself, or the one in a target's folder.
 
+    The manifest names the backend; without one, the first whose main file is there.
+
     Raises:
         UserError: the folder holds no artifact.
     """
     if artifact.is_file():
         return artifact
-    for name in backend_names():
+    named = _backend_in_manifest(artifact / "manifest.json")
+    for name in [named] if named in backend_names() else backend_names():
         candidate = artifact / get_backend(name).main_file
         if candidate.is_file():
             return candidate
     raise UserError(f"{artifact} holds no artifact")
+
+
+def _backend_in_manifest(manifest: Path) -> str | None:
+    try:
+        return str(json.loads(manifest.read_bytes())["target"]["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def backend_of_file(path: Path) -> Backend:

@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "edgecompile.backends"
 
 _BUILTIN = {
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
+    "qnn": "edgecompile.backends.qnn.backend:QnnBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }
 """A plain table, not entry points of our own: the scan of all installed packages is slow, and is
