@@ -54,7 +54,7 @@ class QnnBackend:
         return run_context(read_wrapper(artifact), inputs)
 
     def seconds_per_sample(self, hub: ir.Model) -> float:
-        """Loading and one pass, on one core."""
+        """One pass, on one core."""
         from edgecompile.backends.qnn.run import seconds_per_sample
 
         return seconds_per_sample(hub)

@@ -17,6 +17,8 @@ from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array, load_outputs
 from edgecompile.graph.macs import count_macs
 
+_PAIR = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
 TOOL = "Qualcomm's HTP emulator"
 TIME_LIMIT_SECONDS = 1800
 
@@ -61,11 +63,12 @@ def _run_part(wrapper: Wrapper, samples: Array) -> list[Array]:
         return load_outputs(folder / OUTPUTS)
 
 
-_LOADING_SECONDS = 0.003
-_MACS_PER_SECOND = 3e8
+_SECONDS_PER_OPERATOR = 4e-4
+_MACS_PER_SECOND = 4e8
 """Measured on one core of an AMD EPYC with onnxruntime-qnn 2.7.0: see docs/backends/qnn.md."""
 
 
 def seconds_per_sample(hub: ir.Model) -> float:
     """About what the emulator takes for one sample, on one core."""
-    return _LOADING_SECONDS + count_macs(hub) / _MACS_PER_SECOND
+    operators = sum(node.op_type not in _PAIR for node in hub.graph)
+    return _SECONDS_PER_OPERATOR * operators + count_macs(hub) / _MACS_PER_SECOND
