@@ -49,6 +49,7 @@ from edgecompile.evaluate.metrics import metric_of
 from edgecompile.findings import Finding
 from edgecompile.frontend.lines import current_place
 from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.schema import INTEGER_BITS
 from edgecompile.recipe.target import Target
 
 
@@ -225,7 +226,7 @@ def judge_with(
 
 
 def _remedy(loaded: LoadedRecipe, measurement: Measurement, budget: str) -> str:
-    if measurement.stage == "quantize" and loaded.recipe.stages.quantize.precision == "int8":
+    if measurement.stage == "quantize" and loaded.recipe.stages.quantize.precision in INTEGER_BITS:
         if not loaded.recipe.stages.quantize.fallback:
             return (
                 "put the operators that cost most back to float: stages.quantize.fallback=true, "

@@ -16,7 +16,7 @@ from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
-from edgecompile.recipe.schema import improve_methods
+from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
 from edgecompile.recipe.target import Target
 
 _PACKAGE = Path(edgecompile.__file__).parent
@@ -52,7 +52,7 @@ class PlanBuilder:
         self.add_split("evaluation")
         prune = self.recipe.stages.prune
         by_slope = prune is not None and prune.importance == "taylor"
-        if self.recipe.stages.quantize.precision == "int8" or by_slope:
+        if self.recipe.stages.quantize.precision in CALIBRATED or by_slope:
             self.add_split("calibration")
         if prune is not None and prune.finetune is not None:
             self.add_split("train")
@@ -195,7 +195,7 @@ class PlanBuilder:
         """Quantize for the target's scheme (shared), lower, run and measure."""
         precision = self.recipe.stages.quantize.precision
         previous = "simplify"
-        if precision == "int8":
+        if precision in INTEGER_BITS:
             previous = self._add_quantize(target)
         elif precision != "fp32":
             previous = self._add_narrow(precision)
@@ -256,6 +256,7 @@ class PlanBuilder:
             },
             {
                 "scheme": target.scheme,
+                "precision": stage.precision,
                 "per_channel": stage.per_channel,
                 "calibration_samples": stage.calibration_samples,
                 "wishes": wishes,
@@ -265,22 +266,25 @@ class PlanBuilder:
             user=self._metric_code(),
         )
         self._add_hub_run("quantize", name, "hub.onnx", "simplify")
-        self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
+        if stage.precision == "int8":
+            self._add_run(f"kernels[{name}]", name, "hub.onnx", "run_integer_kernels")
         return name
 
     def _add_narrow(self, precision: str) -> str:
         """Small weights with float arithmetic, the same for every scheme."""
-        name = f"quantize[{precision}]"
+        name, stage = f"quantize[{precision}]", self.recipe.stages.quantize
         if name not in self.steps:
+            inputs = {"hub": Product("simplify", "hub.onnx")}
+            parameters: dict[str, Any] = {"precision": precision, "per_channel": stage.per_channel}
+            if precision in CALIBRATED:
+                inputs["samples"] = Product("data[calibration]", "samples.npy")
+                parameters["calibration_samples"] = stage.calibration_samples
             self._add(
                 name,
                 "quantize",
                 "edgecompile.compress.steps:narrow_hub",
-                {"hub": Product("simplify", "hub.onnx")},
-                {
-                    "precision": precision,
-                    "per_channel": self.recipe.stages.quantize.per_channel,
-                },
+                inputs,
+                parameters,
                 after=("measure[simplify]",),
             )
             self._add_hub_run("quantize", name, "hub.onnx", "simplify")

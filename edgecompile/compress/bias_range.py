@@ -43,11 +43,11 @@ def make_room_for_biases(
         raised = np.maximum(weight.scale, least).astype(np.float32)
         if np.array_equal(raised, weight.scale):
             continue
-        result[node.name or ""] = _requantize(node, raised)
+        result[node.name or ""] = _requantize(node, raised, weight.bits)
     return result
 
 
-def _requantize(node: ir.Node, scale: Array) -> QuantizedWeight:
+def _requantize(node: ir.Node, scale: Array, bits: int) -> QuantizedWeight:
     real, axis = constant(node.inputs[WEIGHT_INPUT]), weight_axis(node)
     assert real is not None and axis is not None
-    return round_to(real, scale, axis)
+    return round_to(real, scale, axis, bits)

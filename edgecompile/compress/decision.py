@@ -20,10 +20,10 @@ from edgecompile.compress.ptq import post_training_quantize
 from edgecompile.compress.ranges import Range, observe_ranges
 from edgecompile.compress.scheme import QuantScheme, params_of_range
 from edgecompile.compress.sums import separate_from_ties
-from edgecompile.compress.weights import QuantizedWeight
-from edgecompile.graph.hub import Array, name_of
+from edgecompile.compress.weights import QuantizedWeight, integer_weights
+from edgecompile.graph.hub import Array, name_of, require_opset
 from edgecompile.graph.provenance import carry_provenance
-from edgecompile.graph.qdq import FIXED_OUTPUT, TensorParams, require_qdq
+from edgecompile.graph.qdq import WIDE_QDQ_OPSET, TensorParams, fixed_output, require_qdq
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,18 @@ class Decision:
 def decide(hub: ir.Model, calibration: Array, scheme: QuantScheme) -> Decision:
     """NNCF's post-training quantization of a float hub; what it leaves open, as observed.
 
-    `calibration` is float32 (samples, *shape without batch).
+    NNCF knows weights of 8 bits: those of 4 have the scales of least error. `calibration` is
+    float32 (samples, *shape without batch).
 
     Raises:
         ToolchainFailed: NNCF fails.
     """
     ptq = post_training_quantize(hub, calibration, scheme)
     ranges = {**observe_ranges(hub, calibration), **ptq.ranges}
-    return Decision(hub, scheme, ptq.weights, ranges)
+    weights: Mapping[str, QuantizedWeight] = ptq.weights
+    if scheme.weight_bits == 4:
+        weights = integer_weights(hub, per_channel=scheme.per_channel_weights, bits=4)
+    return Decision(hub, scheme, weights, ranges)
 
 
 def write_hub(decision: Decision) -> ir.Model:
@@ -73,6 +77,8 @@ def place(decision: Decision) -> ir.Model:
     place_weights(result, weights, float_nodes)
     place_elementwise_constants(result, decision.scheme, params, float_nodes)
     place_activations(result, params, float_nodes)
+    if decision.scheme.activation_bits != 8 or decision.scheme.weight_bits != 8:
+        require_opset(result, WIDE_QDQ_OPSET)
     return result
 
 
@@ -87,9 +93,9 @@ def activation_params(decision: Decision) -> dict[str, TensorParams]:
     groups = same_params_groups(hub)
     fixed: dict[str, TensorParams] = {}
     for node in hub.graph:
-        table = FIXED_OUTPUT[scheme.name]
-        if node.op_type in table:
-            fixed[groups[name_of(node.outputs[0])]] = table[node.op_type]
+        demanded = fixed_output(node.op_type, scheme.name, scheme.activation_bits)
+        if demanded is not None:
+            fixed[groups[name_of(node.outputs[0])]] = demanded
     ranges: dict[str, Range] = {}
     for name, group in groups.items():
         if name not in decision.ranges:
@@ -104,4 +110,6 @@ def activation_params(decision: Decision) -> dict[str, TensorParams]:
         if group in ranges
     }
     params = limit_gains(hub, decision.weights, params, groups, fixed.keys())
+    if scheme.activation_bits == 16:
+        return params
     return separate_from_ties(hub, params, groups, fixed.keys())

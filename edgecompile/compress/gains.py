@@ -10,6 +10,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -54,7 +55,7 @@ def limit_gains(
         if groups[out] in fixed or result[out].scale >= least:
             continue
         for name in [n for n in result if groups[n] == groups[out]]:
-            result[name] = TensorParams(least, result[name].zero_point)
+            result[name] = replace(result[name], scale=least)
     return result
 
 

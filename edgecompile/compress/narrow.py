@@ -6,10 +6,18 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.compress.place import place_weights
-from edgecompile.compress.weights import full_range_scale, round_to
-from edgecompile.graph.hub import Array, add_constant, constant, name_of, remove_unused_constants
+from edgecompile.compress.rounding import round_for_outputs
+from edgecompile.compress.weights import integer_weights
+from edgecompile.graph.hub import (
+    Array,
+    add_constant,
+    constant,
+    name_of,
+    remove_unused_constants,
+    require_opset,
+)
 from edgecompile.graph.provenance import copy_provenance
-from edgecompile.graph.qdq import ELEMENTWISE, WEIGHT_INPUT, WEIGHTED, weight_axis
+from edgecompile.graph.qdq import ELEMENTWISE, WEIGHTED, WIDE_QDQ_OPSET
 
 _NARROWED = WEIGHTED | ELEMENTWISE | {"LayerNormalization"}
 _HALF_MAX = float(np.finfo(np.float16).max)
@@ -50,20 +58,21 @@ def _fits_half(array: Array) -> bool:
     return array.dtype == np.float32 and array.size > 1 and float(np.abs(array).max()) <= _HALF_MAX
 
 
-def quantize_weights(hub: ir.Model, *, per_channel: bool) -> ir.Model:
-    """A copy of a float hub with int8 weights and float activations.
+def quantize_weights(
+    hub: ir.Model, *, per_channel: bool, bits: int = 8, calibration: Array | None = None
+) -> ir.Model:
+    """A copy of a float hub with integer weights of `bits` (8 or 4) and float activations.
 
-    Symmetric, in [-127, 127], one scale per output channel or per tensor. Runtimes with
-    dynamic-range kernels quantize the activations as they come; others widen the weights.
+    Symmetric, one scale per output channel or per tensor. Runtimes with dynamic-range kernels
+    quantize the activations as they come; others widen the weights. With `calibration` samples
+    (samples, *shape without batch) the weights are rounded so that the layers' outputs are near.
     """
     result = ir.from_proto(ir.to_proto(hub))
-    weights = {}
-    for node in result.graph:
-        axis = weight_axis(node)
-        array = None if axis is None else constant(node.inputs[WEIGHT_INPUT])
-        if array is not None and axis is not None:
-            scale = full_range_scale(array, axis, per_channel=per_channel)
-            weights[node.name or ""] = round_to(array, scale, axis)
+    weights = integer_weights(result, per_channel=per_channel, bits=bits)
+    if calibration is not None:
+        weights = round_for_outputs(hub, calibration, weights)
     place_weights(result, weights, frozenset())
+    if bits == 4:
+        require_opset(result, WIDE_QDQ_OPSET)
     remove_unused_constants(result.graph)
     return result

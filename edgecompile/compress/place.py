@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -22,6 +23,7 @@ from edgecompile.graph.hub import (
 from edgecompile.graph.provenance import copy_provenance
 from edgecompile.graph.qdq import (
     ELEMENTWISE,
+    INT4,
     VALUES,
     WEIGHT_INPUT,
     TensorParams,
@@ -32,7 +34,7 @@ from edgecompile.graph.qdq import (
 def place_weights(
     model: ir.Model, weights: Mapping[str, QuantizedWeight], float_nodes: frozenset[str]
 ) -> None:
-    """``W -> Conv`` becomes ``W(int8) -> DequantizeLinear(axis) -> Conv``, in place.
+    """``W -> Conv`` becomes ``W(integers) -> DequantizeLinear(axis) -> Conv``, in place.
 
     `weights` is by node name. Two nodes that share a float weight get a pair each.
     """
@@ -44,9 +46,8 @@ def place_weights(
         assert value is not None
         # Named by the node: a weight that two nodes share may have two quantizations.
         prefix = f"{node.name}.weight"
-        pair = _dequantize_constant(
-            model.graph, prefix, quantized.data, quantized.scale, weight_axis(node)
-        )
+        data = quantized.data if quantized.bits == 8 else quantized.data.astype(INT4)
+        pair = _dequantize_constant(model.graph, prefix, data, quantized.scale, weight_axis(node))
         model.graph.insert_before(node, pair)
         copy_provenance(node, pair)
         node.replace_input_with(WEIGHT_INPUT, pair.outputs[0])
@@ -58,9 +59,9 @@ def place_elementwise_constants(
     activations: Mapping[str, TensorParams],
     float_nodes: frozenset[str],
 ) -> None:
-    """``Add(x, c)`` becomes ``Add(x, DequantizeLinear(c int8))``, per tensor, in place.
+    """``Add(x, c)`` becomes ``Add(x, DequantizeLinear(c integers))``, per tensor, in place.
 
-    A constant that is one number is exact: its scale is |c| / 127. A constant whose values are
+    A constant that is one number is exact: it is the largest integer. A constant whose values are
     among those of the result has the result's parameters (`activations`, by tensor name): what
     they cannot say, Max and Min never choose.
     """
@@ -75,12 +76,13 @@ def place_elementwise_constants(
             if node.op_type in VALUES:
                 params = activations[name_of(node.outputs[0])]
             elif array.size == 1:
-                params = TensorParams(max(abs(float(array.ravel()[0])), 1e-8) / 127, 0)
-            data = np.clip(np.rint(array / params.scale) + params.zero_point, -128, 127)
+                most = int(np.iinfo(params.dtype).max)
+                scale = max(abs(float(array.ravel()[0])), 1e-8) / most
+                params = replace(params, scale=scale, zero_point=0)
             pair = _dequantize_constant(
                 model.graph,
                 f"{node.name}.constant{index}",
-                data.astype(np.int8),
+                params.integers(array),
                 np.float32(params.scale),
                 None,
                 params.zero_point,
@@ -123,14 +125,15 @@ def _only_float(value: ir.Value, float_nodes: frozenset[str]) -> bool:
 def _insert_pair(graph: ir.Graph, value: ir.Value, params: TensorParams) -> None:
     name = name_of(value)
     scale = add_constant(graph, f"{name}.scale", np.array(params.scale, np.float32))
-    zero = add_constant(graph, f"{name}.zero_point", np.array(params.zero_point, np.int8))
+    zero = add_constant(graph, f"{name}.zero_point", np.array(params.zero_point, params.dtype))
     consumers = [(use.node, use.idx) for use in value.uses()]
     quantize = ir.node("QuantizeLinear", [value, scale, zero], name=f"{name}.quantize")
     dequantize = ir.node(
         "DequantizeLinear", [quantize.outputs[0], scale, zero], name=f"{name}.dequantize"
     )
     integer, real = quantize.outputs[0], dequantize.outputs[0]
-    integer.name, integer.type = f"{name}.int8", ir.TensorType(ir.DataType.INT8)
+    dtype = ir.DataType.from_numpy(np.dtype(params.dtype))
+    integer.name, integer.type = f"{name}.{dtype.name.lower()}", ir.TensorType(dtype)
     real.name, real.type = f"{name}.real", value.type
     integer.shape = real.shape = value.shape
     for node, index in consumers:
@@ -160,9 +163,9 @@ def _dequantize_constant(
 ) -> ir.Node:
     scales = np.asarray(scale, np.float32)
     inputs = [
-        add_constant(graph, f"{prefix}.int8", data),
+        add_constant(graph, f"{prefix}.{data.dtype.name}", data),
         add_constant(graph, f"{prefix}.scale", scales),
-        add_constant(graph, f"{prefix}.zero_point", np.full(scales.shape, zero_point, np.int8)),
+        add_constant(graph, f"{prefix}.zero_point", np.full(scales.shape, zero_point, data.dtype)),
     ]
     attributes = {"axis": axis} if scales.ndim == 1 and axis is not None else {}
     node = ir.node("DequantizeLinear", inputs, attributes, name=f"{prefix}.dequantize")

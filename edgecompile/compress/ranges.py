@@ -51,7 +51,7 @@ def observe_channels(hub: ir.Model, samples: Array) -> dict[str, Array]:
 def least_squares_ranges(
     hub: ir.Model, samples: Array, observed: Mapping[str, Range], scheme: QuantScheme
 ) -> dict[str, Range]:
-    """For each activation the part of its observed range whose int8 has the least squared error.
+    """The part of each activation's observed range whose integers have the least squared error.
 
     A rare outlier may be clipped if all other values gain by it (Choukroun et al., Low-bit
     Quantization of Neural Networks for Efficient Inference, 2019, section 3). By tensor name.
@@ -76,6 +76,6 @@ def _best_part(values: Array, observed: Range, scheme: QuantScheme) -> Range:
 
 
 def _squared_error(values: Array, params: TensorParams) -> float:
-    steps = np.clip(np.rint(values / params.scale) + params.zero_point, -128, 127)
+    steps = params.integers(values).astype(np.float64)
     real = (steps - params.zero_point) * params.scale
     return float(np.mean((real - values) ** 2))

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.compress.observe import observe
-from edgecompile.compress.weights import LARGEST, QuantizedWeight
+from edgecompile.compress.weights import QuantizedWeight, largest
 from edgecompile.graph.hub import Array, constant, name_of
 from edgecompile.graph.qdq import WEIGHT_INPUT
 
@@ -85,20 +85,20 @@ def _rounded(node: ir.Node, weight: QuantizedWeight, moment: Array) -> Quantized
     transposed = node.op_type == "Gemm" and not node.attributes.get_int("transB", 0)
     matrix = (real.T if transposed else real.reshape(len(real), -1)).astype(np.float64)
     scale = np.broadcast_to(weight.scale.reshape(-1), len(matrix)).astype(np.float64)
-    steps = _compensated(matrix, scale, moment).astype(np.int8)
+    steps = _compensated(matrix, scale, moment, largest(weight.bits)).astype(np.int8)
     data = steps.T if transposed else steps.reshape(real.shape)
-    return QuantizedWeight(np.ascontiguousarray(data), weight.scale)
+    return QuantizedWeight(np.ascontiguousarray(data), weight.scale, weight.bits)
 
 
-def _compensated(matrix: Array, scale: Array, moment: Array) -> Array:
-    """Integers of `matrix` (outputs, inputs) for inputs of second moment `moment`."""
+def _compensated(matrix: Array, scale: Array, moment: Array, most: int) -> Array:
+    """Integers up to `most` of `matrix` (outputs, inputs) for inputs of second moment `moment`."""
     damping = _DAMPING * float(np.mean(np.diag(moment))) + 1e-12
     inverse = np.linalg.inv(moment + damping * np.eye(len(moment)))
     upper = np.linalg.cholesky((inverse + inverse.T) / 2).T
     left = matrix.copy()
     steps = np.zeros_like(matrix)
     for column in range(matrix.shape[1]):
-        steps[:, column] = np.clip(np.rint(left[:, column] / scale), -LARGEST, LARGEST)
+        steps[:, column] = np.clip(np.rint(left[:, column] / scale), -most, most)
         error = (left[:, column] - steps[:, column] * scale) / upper[column, column]
         left[:, column + 1 :] -= np.outer(error, upper[column, column + 1 :])
     return steps

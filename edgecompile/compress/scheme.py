@@ -1,4 +1,4 @@
-"""A quantization scheme: how real numbers become int8. Targets with equal schemes share a hub."""
+"""A quantization scheme: how real numbers become integers. Targets of one scheme share a hub."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class QuantScheme:
 
     name: Literal["affine", "symmetric"] = "affine"
     per_channel_weights: bool = True
+    activation_bits: Literal[8, 16] = 8
+    weight_bits: Literal[4, 8] = 8
 
 
 def params_of_range(low: float, high: float, scheme: QuantScheme) -> TensorParams:
@@ -28,6 +30,9 @@ def params_of_range(low: float, high: float, scheme: QuantScheme) -> TensorParam
     The zero point is the nearest integer, and the scale is float32, as every format stores it.
     """
     low, high = min(low, 0.0), max(high, 0.0)
+    if scheme.activation_bits == 16:
+        scale = max(-low, high) / 32767
+        return TensorParams(float(np.float32(max(scale, _SMALLEST_SCALE))), 0, 16)
     if scheme.name == "symmetric":
         scale = max(-low, high) / 127
         return TensorParams(float(np.float32(max(scale, _SMALLEST_SCALE))), 0)

@@ -21,14 +21,16 @@ def quantize_hub(
     from edgecompile.compress.quality import Judge
     from edgecompile.compress.quantize import Wishes, quantize_for_budget
     from edgecompile.compress.scheme import QuantScheme
-    from edgecompile.evaluate.dataset import spread
     from edgecompile.graph.hub import load, save
     from edgecompile.graph.qdq import output_scales
+    from edgecompile.recipe.schema import INTEGER_BITS
 
     samples = np.load(inputs["samples"], mmap_mode="r")
     labels = np.load(inputs["labels"], allow_pickle=False)
-    chosen = np.ascontiguousarray(samples[spread(len(samples), parameters["calibration_samples"])])
-    scheme = QuantScheme(parameters["scheme"], per_channel_weights=parameters["per_channel"])
+    chosen = _spread(samples, parameters["calibration_samples"])
+    scheme = QuantScheme(
+        parameters["scheme"], parameters["per_channel"], *INTEGER_BITS[parameters["precision"]]
+    )
     hub = load(inputs["hub"])
     judge = Judge(hub, samples, labels, parameters["metric"], Path(parameters["recipe_folder"]))
     quantized, account = quantize_for_budget(
@@ -43,7 +45,9 @@ def quantize_hub(
 def narrow_hub(
     inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """The float hub with small weights and float arithmetic (fp16, dynamic) -> hub.onnx."""
+    """The float hub with small weights and float arithmetic -> hub.onnx."""
+    import numpy as np
+
     from edgecompile.compress.narrow import halve_constants, quantize_weights
     from edgecompile.graph.hub import load, save
 
@@ -51,6 +55,20 @@ def narrow_hub(
     if parameters["precision"] == "fp16":
         hub = halve_constants(hub)
     else:
-        hub = quantize_weights(hub, per_channel=parameters["per_channel"])
+        bits, calibration = 8, None
+        if "samples" in inputs:  # four bits are too few to round each weight by itself
+            samples = np.load(inputs["samples"], mmap_mode="r")
+            bits, calibration = 4, _spread(samples, parameters["calibration_samples"])
+        hub = quantize_weights(
+            hub, per_channel=parameters["per_channel"], bits=bits, calibration=calibration
+        )
     save(hub, folder / "hub.onnx")
     return {"operators": len(hub.graph)}
+
+
+def _spread(samples: Any, wanted: int) -> Any:
+    import numpy as np
+
+    from edgecompile.evaluate.dataset import spread
+
+    return np.ascontiguousarray(samples[spread(len(samples), wanted)])

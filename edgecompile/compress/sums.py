@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -57,7 +58,7 @@ def separate_from_ties(
             # A scale that is a multiple already must not rise by the rounding of float32.
             raised = float(np.float32(math.ceil(scale / step - 1e-4) * step))
             for member in members[group]:
-                result[member] = TensorParams(raised, result[member].zero_point)
+                result[member] = replace(result[member], scale=raised)
     return result
 
 

@@ -95,6 +95,12 @@ def add_constant(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     return value
 
 
+def require_opset(model: ir.Model, opset: int) -> None:
+    """Raise the opset of a hub, in place, if it is lower. From 20 to 21 only types were added
+    (onnx/docs/Changelog.md, version 21 of the default operator set)."""
+    model.graph.opset_imports[""] = max(opset, model.graph.opset_imports[""])
+
+
 def remove_unused_constants(graph: ir.Graph) -> None:
     """Drop the initializers that no node reads and that are no graph output."""
     for name in [n for n, v in graph.initializers.items() if not v.uses()]:

@@ -1,22 +1,25 @@
 """The QDQ conventions of the hub, and the check that a quantized hub keeps them.
 
 One explicit QuantizeLinear/DequantizeLinear pair for each activation tensor, shared by its
-consumers; activations int8 per tensor; weights int8 in [-127, 127] with one scale per output
-channel and zero point 0; biases float. A backend emits these numbers and decides none.
+consumers; activations int8 or int16 per tensor; weights int8 in [-127, 127] or int4 in [-7, 7] with
+one scale per output channel and zero point 0; biases float. A backend emits these numbers and
+decides none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx_ir as ir
 
 from edgecompile.errors import ContractError
 from edgecompile.graph.clamps import CLAMPS
 from edgecompile.graph.constants import dequantized_constant
-from edgecompile.graph.hub import constant, is_float
+from edgecompile.graph.hub import Array, constant, is_float
 
 SAME_SCALE = frozenset(
     {
@@ -35,26 +38,49 @@ have the parameters of the others."""
 ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "PRelu"})
 """Operators whose constant operands are quantized per tensor like an activation."""
 
+WIDE_QDQ_OPSET = 21
+"""The first opset whose QuantizeLinear and DequantizeLinear take 16 and 4 bits."""
+
+INT4 = np.dtype(ml_dtypes.int4)
+_CONSTANTS = (np.dtype(np.int8), np.dtype(np.int16), INT4)
+
 WEIGHT_INPUT = 1
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 @dataclass(frozen=True)
 class TensorParams:
-    """Parameters of an int8 activation: real = scale * (q - zero_point)."""
+    """Parameters of an activation of `bits` (8 or 16): real = scale * (q - zero_point).
+
+    16 bits have the zero point 0 in every scheme: TFLite's kernels demand it
+    (tensorflow/lite/kernels/conv.cc, Prepare), and no range is so lopsided that they need another.
+    """
 
     scale: float
     zero_point: int
+    bits: int = 8
+
+    @property
+    def dtype(self) -> type[np.signedinteger[Any]]:
+        """int8 or int16."""
+        return np.int8 if self.bits == 8 else np.int16
 
     @property
     def lowest(self) -> float:
-        """The smallest real value that int8 can say."""
-        return self.scale * (-128 - self.zero_point)
+        """The smallest real value that the integers can say."""
+        return self.scale * (int(np.iinfo(self.dtype).min) - self.zero_point)
 
     @property
     def highest(self) -> float:
-        """The largest real value that int8 can say."""
-        return self.scale * (127 - self.zero_point)
+        """The largest real value that the integers can say."""
+        return self.scale * (int(np.iinfo(self.dtype).max) - self.zero_point)
+
+    def integers(self, real: Array) -> Array:
+        """The nearest integers of real values, clipped to what there is."""
+        limits = np.iinfo(self.dtype)
+        steps = np.rint(real / self.scale) + self.zero_point
+        clipped: Array = np.clip(steps, limits.min, limits.max).astype(self.dtype)
+        return clipped
 
 
 FIXED_OUTPUT = {
@@ -72,6 +98,14 @@ FIXED_OUTPUT = {
 """Output parameters by scheme of operators with a known range. The affine ones are demanded by
 TFLite's kernels (tensorflow/lite/kernels/activations.cc, SoftmaxPrepare and SigmoidPrepare)."""
 
+FIXED_OUTPUT_16 = dict.fromkeys(("Softmax", "Sigmoid", "Tanh"), TensorParams(1 / 32768, 0, 16))
+"""The same for 16 bits, in both schemes."""
+
+
+def fixed_output(op_type: str, scheme: str, bits: int) -> TensorParams | None:
+    """The output parameters that the kernels of an operator have; None where they take any."""
+    return (FIXED_OUTPUT[scheme] if bits == 8 else FIXED_OUTPUT_16).get(op_type)
+
 
 def weight_axis(node: ir.Node) -> int | None:
     """The axis of a constant weight that counts output channels; None if there is no weight."""
@@ -88,11 +122,16 @@ def weight_axis(node: ir.Node) -> int | None:
     return None if rank is None or rank < 2 else rank - 1
 
 
+def bits_of(data: Array) -> int:
+    """The bits of a quantized constant's integers: int4 has a byte for each in numpy."""
+    return 4 if data.dtype == INT4 else data.dtype.itemsize * 8
+
+
 def tensor_params(node: ir.Node) -> TensorParams:
     """The parameters of a per-tensor QuantizeLinear or DequantizeLinear."""
     scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
     assert scale is not None and zero is not None
-    return TensorParams(float(scale), int(zero))
+    return TensorParams(float(scale), int(zero), zero.dtype.itemsize * 8)
 
 
 def output_scales(model: ir.Model) -> list[float | None]:
@@ -146,13 +185,15 @@ def _check_pair(node: ir.Node, scheme: str) -> list[str]:
         found.append(f"{node.name} has a scale that is not positive and finite")
     data = constant(node.inputs[0])
     if data is not None:
-        if data.dtype != np.int8:
+        if data.dtype not in _CONSTANTS:
             found.append(f"{node.name} dequantizes a constant of type {data.dtype}")
-        elif scale.ndim == 1 and (np.any(zero) or data.min() < -127):
-            found.append(f"{node.name} holds weights with a zero point or the value -128")
+        elif scale.ndim == 1 and (np.any(zero) or _holds_lowest(data)):
+            found.append(f"{node.name} holds weights with a zero point or the lowest integer")
         return found
-    if scale.ndim != 0 or zero.dtype != np.int8:
-        found.append(f"{node.name} is not int8 per tensor")
+    if scale.ndim != 0 or zero.dtype not in (np.int8, np.int16):
+        found.append(f"{node.name} is not int8 or int16 per tensor")
+    elif zero.dtype == np.int16 and int(zero) != 0:
+        found.append(f"{node.name} has 16 bits and a zero point")
     elif scheme == "symmetric" and int(zero) != 0:
         found.append(f"{node.name} has a zero point in the symmetric scheme")
     if node.op_type == "QuantizeLinear":
@@ -162,6 +203,11 @@ def _check_pair(node: ir.Node, scheme: str) -> list[str]:
         if len(pairs) > 1:
             found.append(f"the tensor {source.name} is quantized {len(pairs)} times")
     return found
+
+
+def _holds_lowest(data: Array) -> bool:
+    """Is -128 (or -8 of four bits) there, whose negative is not?"""
+    return int(data.astype(np.int16).min()) == -(1 << (bits_of(data) - 1))
 
 
 def _is_fused_clamp(node: ir.Node) -> bool:
@@ -196,11 +242,19 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
             found.append(f"{node.name} makes {output.name}, which is not quantized")
     if node.op_type in SAME_SCALE and len(set(inputs + outputs)) > 1:
         found.append(f"{node.name} ({node.op_type}) has different parameters in and out")
-    fixed = FIXED_OUTPUT[scheme].get(node.op_type)
-    if fixed is not None and any(
-        abs(p.scale / fixed.scale - 1) > 1e-6 or p.zero_point != fixed.zero_point for p in outputs
-    ):
-        found.append(f"{node.name} ({node.op_type}) has other output parameters than its kernel")
+    return found + _check_fixed_output(node, outputs, scheme)
+
+
+def _check_fixed_output(node: ir.Node, outputs: list[TensorParams], scheme: str) -> list[str]:
+    found = []
+    for params in outputs:
+        fixed = fixed_output(node.op_type, scheme, params.bits)
+        if fixed is not None and (
+            abs(params.scale / fixed.scale - 1) > 1e-6 or params.zero_point != fixed.zero_point
+        ):
+            found.append(
+                f"{node.name} ({node.op_type}) has other output parameters than its kernel"
+            )
     return found
 
 

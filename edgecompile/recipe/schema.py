@@ -15,9 +15,16 @@ Precision = Literal["fp32", "fp16", "w8", "w4", "dynamic", "int8", "a16w8", "a8w
 quantize the activations as they come. `aMwN`: integers of M bits for activations and N for
 weights; `int8` is 8 and 8."""
 
-INTEGER_PRECISIONS: frozenset[Precision] = frozenset({"int8", "a16w8", "a8w4", "a16w4"})
-"""Those whose activations are integers, with scales that calibration data decide."""
+INTEGER_BITS: dict[Precision, tuple[Literal[8, 16], Literal[4, 8]]] = {
+    "int8": (8, 8),
+    "a16w8": (16, 8),
+    "a8w4": (8, 4),
+    "a16w4": (16, 4),
+}
+"""Bits of activations and of weights of the precisions whose activations are integers."""
 
+CALIBRATED: frozenset[Precision] = frozenset({*INTEGER_BITS, "w4"})
+"""The precisions that calibration data decide about."""
 BuiltinMetric = Literal["top1", "top5", "auc", "map50", "miou", "mse", "sqnr"]
 DType = Literal["float32"]
 

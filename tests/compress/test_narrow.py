@@ -7,10 +7,12 @@ import onnx_ir as ir
 import pytest
 
 from edgecompile.compress.narrow import halve_constants, quantize_weights
+from edgecompile.evaluate.agreement import compare
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.constants import dequantized_constant, half_constant
 from edgecompile.graph.hub import constant, serialize
 from edgecompile.graph.provenance import Provenance, provenance
+from edgecompile.graph.qdq import INT4
 from tests.hubs import hub_of, node_of, samples_for
 
 NET = hub_of(
@@ -89,3 +91,24 @@ def test_narrowing_repeats_changes_nothing_of_its_input_and_keeps_provenance(nar
     assert serialize(narrow(NET)) == serialize(hub)
     assert serialize(NET) == before
     assert all(provenance(node) != Provenance() for node in hub.graph)
+
+
+def test_four_bits_keep_to_seven_and_onnx_runtime_executes_them():
+    hub = quantize_weights(NET, per_channel=True, bits=4)
+    weight = dequantized_constant(node_of(hub, "Conv").inputs[1])
+    assert weight.data.dtype == INT4
+    assert 0 < np.abs(weight.data.astype(int)).max() <= 7
+    samples = samples_for(NET)
+    wanted, found = (run_onnx(serialize(h), samples) for h in (NET, hub))
+    assert compare(wanted, found).sqnr_db > 10
+
+
+def test_rounding_for_the_outputs_is_nearer_than_rounding_each_weight():
+    samples = samples_for(NET, 64)
+    wanted = run_onnx(serialize(NET), samples)
+
+    def decibel(**how):
+        hub = quantize_weights(NET, per_channel=True, bits=4, **how)
+        return compare(wanted, run_onnx(serialize(hub), samples)).sqnr_db
+
+    assert decibel(calibration=samples) > decibel() + 0.5

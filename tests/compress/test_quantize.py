@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecompile.compress.narrow import quantize_weights
 from edgecompile.compress.ptq import post_training_quantize
 from edgecompile.compress.quantize import quantize
 from edgecompile.compress.ranges import observe_ranges
 from edgecompile.compress.scheme import QuantScheme, params_of_range
 from edgecompile.errors import ToolchainFailed
+from edgecompile.evaluate.agreement import compare
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.constants import dequantized_constant
 from edgecompile.graph.hub import constant, serialize
 from edgecompile.graph.provenance import Provenance, provenance
-from edgecompile.graph.qdq import FIXED_OUTPUT, check_qdq, tensor_params
+from edgecompile.graph.qdq import FIXED_OUTPUT, INT4, check_qdq, tensor_params
 from tests.backends.tflite.compare import by_litert, by_onnx_runtime, lsb_differences
 from tests.hubs import hub_of, node_of, plain_min_max, quickly_quantized, samples_for
 
@@ -241,3 +243,39 @@ def test_channels_with_room_for_their_bias_keep_their_scale():
     decided = plain_min_max(hub).weights["gemm1"]
     quantized = with_scheme(AFFINE, hub, samples_for(hub))
     assert np.array_equal(dequantized_constant(quantized.graph[-3].inputs[1]).scale, decided.scale)
+
+
+WIDE = [QuantScheme(name, activation_bits=16) for name in ("affine", "symmetric")]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.sampled_from(WIDE))
+def test_sixteen_bits_cover_the_range_with_zero_point_zero(one, other, scheme):
+    params = params_of_range(min(one, other), max(one, other), scheme)
+    assert (params.zero_point, params.dtype) == (0, np.int16)
+    assert params.highest >= max(abs(one), abs(other)) * 0.99999
+
+
+@pytest.mark.parametrize("scheme", WIDE, ids=lambda scheme: scheme.name)
+def test_activations_of_sixteen_bits_add_nothing_to_the_error_of_the_weights(scheme):
+    hub = with_scheme(scheme)
+    assert check_qdq(hub, scheme.name) == []
+    assert {p.bits for _, p in activation_pairs(hub)} == {16}
+
+    def decibel(candidate: ir.Model) -> float:
+        wanted, found = (run_onnx(serialize(h), SAMPLES) for h in (NET, candidate))
+        return compare(wanted, found).sqnr_db
+
+    assert decibel(hub) == pytest.approx(decibel(quantize_weights(NET, per_channel=True)), abs=0.5)
+    assert decibel(hub) > decibel(with_scheme(AFFINE)) + 1
+
+
+@pytest.mark.parametrize("activation_bits", [8, 16])
+def test_weights_of_four_bits_keep_the_conventions_and_run(activation_bits):
+    scheme = QuantScheme("affine", activation_bits=activation_bits, weight_bits=4)
+    hub = with_scheme(scheme)
+    assert check_qdq(hub, "affine") == []
+    weight = dequantized_constant(next(n for n in hub.graph if n.op_type == "Conv").inputs[1])
+    assert weight.data.dtype == INT4
+    assert np.abs(weight.data.astype(int)).max() == 7
+    wanted, found = (run_onnx(serialize(h), SAMPLES) for h in (NET, hub))
+    assert compare(wanted, found).sqnr_db > 5

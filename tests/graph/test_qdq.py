@@ -97,7 +97,7 @@ def test_a_scale_that_is_no_positive_number(scale):
 
 def test_an_unsigned_activation():
     broken = changed(GOOD, lambda hub: set_constant(hub, named(hub, "g.quantize"), 2, np.uint8(3)))
-    assert "g.quantize is not int8 per tensor" in check_qdq(broken, "affine")
+    assert "g.quantize is not int8 or int16 per tensor" in check_qdq(broken, "affine")
 
 
 def test_an_activation_with_a_scale_per_channel():
@@ -106,7 +106,9 @@ def test_an_activation_with_a_scale_per_channel():
             set_constant(hub, named(hub, name), 1, np.ones(3, np.float32))
             set_constant(hub, named(hub, name), 2, np.zeros(3, np.int8))
 
-    assert "c.quantize is not int8 per tensor" in check_qdq(changed(GOOD, change), "affine")
+    assert "c.quantize is not int8 or int16 per tensor" in check_qdq(
+        changed(GOOD, change), "affine"
+    )
 
 
 def test_a_zero_point_in_the_symmetric_scheme():
@@ -122,7 +124,7 @@ def test_a_weight_with_a_zero_point():
         ),
     )
     assert check_qdq(broken, "affine") == [
-        "conv1.weight.dequantize holds weights with a zero point or the value -128"
+        "conv1.weight.dequantize holds weights with a zero point or the lowest integer"
     ]
 
 
@@ -134,7 +136,7 @@ def test_a_weight_of_minus_128():
         ),
     )
     assert check_qdq(broken, "affine") == [
-        "conv1.weight.dequantize holds weights with a zero point or the value -128"
+        "conv1.weight.dequantize holds weights with a zero point or the lowest integer"
     ]
 
 
