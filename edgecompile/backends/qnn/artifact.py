@@ -16,6 +16,7 @@ from edgecompile.backends.qnn.session import TRACE
 from edgecompile.backends.qnn.trace import operators_in
 from edgecompile.backends.qnn.wrapper import WEIGHT_BYTES, WRAPPER_NAME, read_wrapper
 from edgecompile.graph.hub import constant
+from edgecompile.graph.qdq import bits_of
 
 
 def write_artifact(hub: ir.Model, options: QnnOptions, folder: Path) -> None:
@@ -31,7 +32,8 @@ def write_artifact(hub: ir.Model, options: QnnOptions, folder: Path) -> None:
 def _weight_bytes(hub: ir.Model) -> int:
     """Bytes of the constants as the hub holds them."""
     arrays = [constant(value) for value in hub.graph.initializers.values()]
-    return sum(array.nbytes for array in arrays if array is not None)
+    bits = sum(array.size * bits_of(array) for array in arrays if array is not None)
+    return (bits + 7) // 8
 
 
 def inspect_artifact(artifact: Path) -> Inspection:

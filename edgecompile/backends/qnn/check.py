@@ -14,9 +14,10 @@ from edgecompile.compress.narrow import quantize_weights
 from edgecompile.compress.place import place_activations, place_elementwise_constants
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.findings import Finding
+from edgecompile.graph.hub import require_opset
 from edgecompile.graph.provenance import Provenance, provenance
-from edgecompile.graph.qdq import TensorParams
-from edgecompile.recipe.schema import INTEGER_PRECISIONS, Precision
+from edgecompile.graph.qdq import WIDE_QDQ_OPSET, TensorParams
+from edgecompile.recipe.schema import INTEGER_BITS, Precision
 from edgecompile.recipe.target import Target
 
 _REFERENCE = "docs/backends/qnn.md"
@@ -30,9 +31,8 @@ def check_hub(hub: ir.Model, target: Target, precision: Precision) -> list[Findi
         ToolchainFailed: the compiler crashed or hung.
     """
     options = QnnOptions.model_validate(target.options)
-    quantized = has_pairs(hub)
-    if precision in INTEGER_PRECISIONS and not quantized:
-        hub = with_any_scales(hub)
+    if precision in INTEGER_BITS and not has_pairs(hub):
+        hub = with_any_scales(hub, precision)
     origins = {node.name: provenance(node) for node in hub.graph}
     try:
         refusals = compile_hub(lower_hub(hub), options).trace.refusals
@@ -48,15 +48,19 @@ def has_pairs(hub: ir.Model) -> bool:
     return any(node.op_type == "QuantizeLinear" for node in hub.graph)
 
 
-def with_any_scales(hub: ir.Model) -> ir.Model:
+def with_any_scales(hub: ir.Model, precision: Precision) -> ir.Model:
     """A quantized copy of a float hub with the same scale everywhere.
 
     The compiler's rules are about operators, types and shapes: before calibration any scale does.
     """
-    params = defaultdict[str, TensorParams](lambda: TensorParams(1 / 128, 0))
-    result = quantize_weights(hub, per_channel=True)
-    place_elementwise_constants(result, QuantScheme("affine"), params, frozenset())
+    bits, weight_bits = INTEGER_BITS[precision]
+    scheme = QuantScheme("affine", True, bits, weight_bits)
+    params = defaultdict[str, TensorParams](lambda: TensorParams(1 / 128, 0, bits))
+    result = quantize_weights(hub, per_channel=True, bits=weight_bits)
+    place_elementwise_constants(result, scheme, params, frozenset())
     place_activations(result, params, frozenset())
+    if bits == 16:
+        require_opset(result, WIDE_QDQ_OPSET)
     return result
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from edgecompile.backends.qnn.pairs import add_pair
+from edgecompile.backends.qnn.products import convolve_wide_products
 from edgecompile.graph.clamps import CLAMPS
 from edgecompile.graph.constants import half_constant
 from edgecompile.graph.hub import add_constant, name_of, remove_unused_constants
@@ -19,6 +21,7 @@ def lower_hub(hub: ir.Model) -> ir.Model:
     """
     result = to_unsigned(hub, weights=False)
     separate_clamps(result)
+    convolve_wide_products(result)
     widen_half_constants(result)
     for node in result.graph.all_nodes():
         node.metadata_props.clear()
@@ -42,22 +45,9 @@ def separate_clamps(hub: ir.Model) -> None:
             continue
         if [node.op_type for node in readers] != ["QuantizeLinear"]:
             continue
-        quantizer = readers[0]
-        parameters = quantizer.inputs[1:]
-        pair = [ir.node("QuantizeLinear", [source, *parameters], name=f"{clamp.name}.quantize")]
-        pair.append(
-            ir.node(
-                "DequantizeLinear",
-                [pair[0].outputs[0], *parameters],
-                name=f"{clamp.name}.dequantize",
-            )
-        )
-        integer, real = pair[0].outputs[0], pair[1].outputs[0]
-        integer.name, integer.type = f"{clamp.name}.integer", quantizer.outputs[0].type
-        real.name, real.type = f"{clamp.name}.real", source.type
-        integer.shape = real.shape = source.shape
+        pair = add_pair(source, readers[0].inputs[1:], f"{clamp.name}.unclamped")
         graph.insert_before(clamp, pair)
-        clamp.replace_input_with(0, real)
+        clamp.replace_input_with(0, pair[-1].outputs[0])
 
 
 def widen_half_constants(hub: ir.Model) -> None:

@@ -48,7 +48,7 @@ def emulate(wrapper: str, soc_model: int, split: bool) -> None:
     samples = np.load(SAMPLES, mmap_mode="r")
     name = session.get_inputs()[0].name
     rows = [session.run(None, {name: np.ascontiguousarray(sample[None])}) for sample in samples]
-    stacked = [np.concatenate(parts) for parts in zip(*rows, strict=True)]
+    stacked = [np.stack([part[0] for part in parts]) for parts in zip(*rows, strict=True)]
     save_outputs(Path(OUTPUTS), stacked)
 
 
