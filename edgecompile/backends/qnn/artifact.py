@@ -10,6 +10,7 @@ import onnx_ir as ir
 from edgecompile.backends.protocol import Inspection, OperatorFacts
 from edgecompile.backends.qnn.binary import read_binary
 from edgecompile.backends.qnn.compile import BINARY_NAME, compile_hub
+from edgecompile.backends.qnn.dlc import DLC_NAME, dlc_of
 from edgecompile.backends.qnn.lowering import lower_hub
 from edgecompile.backends.qnn.options import QnnOptions
 from edgecompile.backends.qnn.session import TRACE
@@ -27,6 +28,8 @@ def write_artifact(hub: ir.Model, options: QnnOptions, folder: Path) -> None:
     (folder / BINARY_NAME).write_bytes(compiled.binary)
     (folder / WRAPPER_NAME).write_bytes(compiled.wrapper.SerializeToString(deterministic=True))
     (folder / TRACE).write_bytes(compiled.trace_file)
+    if options.dlc:
+        (folder / DLC_NAME).write_bytes(dlc_of(lowered))
 
 
 def _weight_bytes(hub: ir.Model) -> int:

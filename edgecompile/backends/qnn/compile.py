@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -21,6 +22,8 @@ TOOL = "Qualcomm's HTP compiler"
 TIME_LIMIT_SECONDS = 600
 BINARY_NAME = "model.bin"
 _CONTEXT = "ep_cache_context"
+_LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \[\w:[^\]]*\] ", re.MULTILINE)
+"""What ONNX Runtime puts before each line of its log: time, level, place."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,19 @@ def compile_hub(hub: ir.Model, options: QnnOptions) -> Compiled:
         if not ended.succeeded:
             if trace is not None and trace.refusals and (ended.exit_code or 0) > 0:
                 raise Refused(trace.refusals)
-            raise ended.failure()
+            raise _failure(ended)
         if trace is None:
             raise ToolchainFailed(f"{TOOL} ended without a trace of what it did")
         return _read(folder, trace, options)
+
+
+def _failure(ended: Ended) -> ToolchainFailed:
+    failure = replace(ended, said=_LOG_PREFIX.sub("", ended.said)).failure()
+    failure.remedy = (
+        "the fault is in Qualcomm's library: another precision, or other operators in forward(), "
+        "may avoid it (docs/backends/qnn.md)"
+    )
+    return failure
 
 
 def _trace(folder: Path, ended: Ended) -> Trace | None:

@@ -35,7 +35,17 @@ def compile_context(soc_model: int, optimization: int, split: bool) -> None:
         "enable_framework_op_trace": "1",
         "framework_op_trace_dir": ".",
     }
-    _session(HUB, soc_model, config, provider, split=split)
+    _session(HUB, config, {**_htp(soc_model), **provider}, split=split)
+
+
+def write_dlc() -> None:
+    """`hub.onnx` -> one `.dlc` file, the graph before any chip's compiler has seen it."""
+    provider = {
+        "backend_type": "ir",
+        "dump_qnn_ir_dlc": "1",
+        "dump_qnn_ir_dlc_dir": str(Path.cwd()),
+    }
+    _session(HUB, {}, provider, split=True)
 
 
 def emulate(wrapper: str, soc_model: int, split: bool) -> None:
@@ -44,7 +54,7 @@ def emulate(wrapper: str, soc_model: int, split: bool) -> None:
 
     from edgecompile.evaluate.outputs import save_outputs
 
-    session = _session(wrapper, soc_model, {}, {}, split=split)
+    session = _session(wrapper, {}, _htp(soc_model), split=split)
     samples = np.load(SAMPLES, mmap_mode="r")
     name = session.get_inputs()[0].name
     rows = [session.run(None, {name: np.ascontiguousarray(sample[None])}) for sample in samples]
@@ -52,13 +62,15 @@ def emulate(wrapper: str, soc_model: int, split: bool) -> None:
     save_outputs(Path(OUTPUTS), stacked)
 
 
+def _htp(soc_model: int) -> dict[str, str]:
+    """Without the chip's number the library works for a generic one, float32 instead of float16."""
+    import onnxruntime_qnn as qnn
+
+    return {"backend_path": qnn.get_qnn_htp_path(), "soc_model": str(soc_model)}
+
+
 def _session(
-    model: str,
-    soc_model: int,
-    config: Mapping[str, str],
-    provider: Mapping[str, str],
-    *,
-    split: bool,
+    model: str, config: Mapping[str, str], provider: Mapping[str, str], *, split: bool
 ) -> Any:
     import onnxruntime as ort
     import onnxruntime_qnn as qnn
@@ -72,11 +84,7 @@ def _session(
     for key, value in config.items():
         options.add_session_config_entry(key, value)
     devices = [device for device in ort.get_ep_devices() if device.ep_name == name]
-    # Without the chip's number the library compiles for a generic one, float32 instead of float16.
-    options.add_provider_for_devices(
-        devices,
-        {"backend_path": qnn.get_qnn_htp_path(), "soc_model": str(soc_model), **provider},
-    )
+    options.add_provider_for_devices(devices, dict(provider))
     try:
         return ort.InferenceSession(model, sess_options=options)
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
