@@ -232,7 +232,7 @@ class PlanBuilder:
 
     def _add_quantize(self, target: Target) -> str:
         stage = self.recipe.stages.quantize
-        may_put_back = stage.fallback and "fp32" in target.precisions
+        may_put_back = stage.fallback and bool({"fp32", "fp16"} & set(target.precisions))
         name = f"quantize[{target.scheme}{'+float' if may_put_back else ''}]"
         if name in self.steps:
             # One step serves several targets: it may start once any of their checks passed.

@@ -60,11 +60,18 @@ class QnnBackend:
         return seconds_per_sample(hub)
 
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
-        """The roofline of the chip's published figures: the emulator measures no time."""
-        from edgecompile.backends.roofline import roofline
+        """The roofline of the chip's published figures: the emulator measures no time.
+
+        TOPS are published for integers; in half precision the bound is the memory's alone.
+        """
+        from edgecompile.backends.qnn.check import has_pairs
+        from edgecompile.backends.roofline import COMPUTE, roofline
         from edgecompile.graph.macs import count_macs
 
-        return roofline(count_macs(hub), self.inspect(artifact).weight_bytes, target.facts)
+        facts = dict(target.facts)
+        if not has_pairs(hub):
+            facts.pop(COMPUTE, None)
+        return roofline(count_macs(hub), self.inspect(artifact).weight_bytes, facts)
 
     def inspect(self, artifact: Path) -> Inspection:
         """The chip, the borders and the operators of a context binary."""

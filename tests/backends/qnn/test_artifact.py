@@ -16,6 +16,8 @@ from edgecompile.recipe.load import load_target
 from tests.conftest import tree
 from tests.hubs import hub_of, quickly_quantized, samples_for
 
+pytest.importorskip("onnxruntime_qnn")
+
 BACKEND = QnnBackend()
 HUB = hub_of(
     "float[1,3,8,8] x",

@@ -17,6 +17,8 @@ from edgecompile.recipe.load import load_target
 from tests.backends.qnn.test_artifact import hang
 from tests.hubs import hub_of, quickly_quantized, samples_for
 
+pytest.importorskip("onnxruntime_qnn")
+
 BACKEND = QnnBackend()
 IMAGES = hub_of(
     "float[1,3,8,8] x",
@@ -59,6 +61,22 @@ def test_the_emulated_binary_says_what_the_hub_says(tmp_path, hub, make, least_d
     expected = run_onnx(serialize(small), samples)
     agreement = compare(expected, found)
     assert agreement.sqnr_db is None or agreement.sqnr_db >= least_db
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_an_operator_left_in_float_runs_on_the_tensor_processor_as_well(tmp_path, bits):
+    hub = quickly_quantized(
+        IMAGES,
+        samples_for(IMAGES, 64),
+        QuantScheme("affine", True, bits, 8),
+        float_nodes=frozenset({"conv3"}),
+    )
+    BACKEND.lower(hub, load_target("snapdragon-8-gen-3"), tmp_path)
+    samples = samples_for(IMAGES, 20, seed=5)
+    found = BACKEND.run(tmp_path / "model.bin", samples, {})
+    agreement = compare(run_onnx(serialize(hub), samples), found)
+    assert agreement.sqnr_db is not None
+    assert agreement.sqnr_db >= 18
 
 
 def test_it_is_the_binary_that_runs(tmp_path):
