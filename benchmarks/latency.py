@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecompile.backends.tflite.run import new_interpreter
+from edgecompile.formats.tflite.run import new_interpreter
 
 ROUNDS = 300
 WARM_UP = 30

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from benchmarks.inputs import load_module, load_split
-from edgecompile.backends.tflite.run import run_tflite
 from edgecompile.evaluate.dataset import spread
 from edgecompile.evaluate.outputs import as_arrays
 from edgecompile.evaluate.scoring import score
+from edgecompile.formats.tflite.run import run_tflite
 from edgecompile.recipe.load import load_recipe
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecompile.backends.tflite.operators import OPERATORS
+from edgecompile.formats.tflite.operators import OPERATORS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
+
 if TYPE_CHECKING:
     import onnx_ir as ir
     from pydantic import BaseModel
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from edgecompile.findings import Finding
     from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
+
+
+__all__ = ["Backend", "Inspection", "OperatorFacts", "Probe", "TensorFacts"]
+"""A plug-in finds here everything that the protocol speaks of."""
 
 
 @dataclass(frozen=True)
@@ -37,39 +43,6 @@ class Probe:
             return cls(True, {name: importlib.metadata.version(name)})
         except importlib.metadata.PackageNotFoundError:
             return cls(False, remedy=f"pip install {name}", reason=f"{name} is not installed")
-
-
-@dataclass(frozen=True)
-class TensorFacts:
-    """One tensor at the border of an artifact or inside it. `scale` has one entry per channel."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: tuple[float, ...] = ()
-    zero_point: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class OperatorFacts:
-    """One operator of an artifact, in execution order. `version` is the format's op version."""
-
-    name: str
-    version: int | None
-    inputs: tuple[TensorFacts, ...]
-    outputs: tuple[TensorFacts, ...]
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What an artifact holds, read back from its bytes."""
-
-    format: str
-    size_bytes: int
-    weight_bytes: int
-    inputs: tuple[TensorFacts, ...]
-    outputs: tuple[TensorFacts, ...]
-    operators: tuple[OperatorFacts, ...]
 
 
 class Backend(Protocol):

@@ -20,7 +20,7 @@ from edgecompile.graph.constants import dequantized_constant
 from edgecompile.graph.hub import constant, serialize
 from edgecompile.graph.provenance import Provenance, provenance
 from edgecompile.graph.qdq import FIXED_OUTPUT, INT4, check_qdq, tensor_params
-from tests.backends.tflite.compare import by_litert, by_onnx_runtime, lsb_differences
+from tests.formats.tflite.compare import by_litert, by_onnx_runtime, lsb_differences
 from tests.hubs import hub_of, node_of, plain_min_max, quickly_quantized, samples_for
 
 AFFINE, SYMMETRIC = QuantScheme("affine"), QuantScheme("symmetric")

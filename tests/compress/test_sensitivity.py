@@ -13,9 +13,9 @@ from edgecompile.compress.sensitivity import measure_sensitivity, put_back
 from edgecompile.compress.switches import SwitchedHub
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
-from tests.backends.tflite.compare import by_litert
 from tests.compress.test_equalize import TWO_CONVS, with_outliers
 from tests.compress.test_improve import NET, judge_of
+from tests.formats.tflite.compare import by_litert
 from tests.hubs import AFFINE, plain_min_max, samples_for
 
 BROKEN = with_outliers(TWO_CONVS, 3000.0)

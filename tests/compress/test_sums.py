@@ -13,7 +13,7 @@ from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.graph.qdq import TensorParams
 from edgecompile.graph.unsigned import to_unsigned
-from tests.backends.tflite.compare import by_litert
+from tests.formats.tflite.compare import by_litert
 from tests.hubs import hub_of, quickly_quantized, samples_for
 
 SUM = hub_of("float[1,2] x", "a = Mul(x, x) b = Neg(x) y = Add(a, b)")

@@ -34,7 +34,8 @@ class TFLiteBackend:
 
     def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """Operators that have no form in TFLite, or that the device's runtime lacks."""
-        from edgecompile.backends.tflite.check import check_hub, check_scheme
+        from edgecompile.backends.tflite.check import check_hub
+        from edgecompile.formats.tflite.check import check_scheme
 
         operators = TFLiteOptions.model_validate(target.options).operators
         findings = check_hub(hub, operators, may_convert=precision != "int8")
@@ -45,9 +46,9 @@ class TFLiteBackend:
 
         A float hub with operators that the emitter lacks goes through TensorFlow's converter.
         """
-        from edgecompile.backends.tflite.check import refused_nodes
         from edgecompile.backends.tflite.converter import convert_hub
-        from edgecompile.backends.tflite.lower import lower_hub
+        from edgecompile.formats.tflite.check import refused_nodes
+        from edgecompile.formats.tflite.lower import lower_hub
 
         options = TFLiteOptions.model_validate(target.options)
         content = convert_hub(hub) if refused_nodes(hub) else lower_hub(hub, options.io)
@@ -55,7 +56,7 @@ class TFLiteBackend:
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
         """Execute the saved file with LiteRT and the target's kernels."""
-        from edgecompile.backends.tflite.run import run_tflite
+        from edgecompile.formats.tflite.run import run_tflite
 
         return run_tflite(artifact, inputs, TFLiteOptions.model_validate(options).kernels)
 
@@ -72,6 +73,6 @@ class TFLiteBackend:
 
     def inspect(self, artifact: Path) -> Inspection:
         """Operators, borders and weights of a .tflite file."""
-        from edgecompile.backends.tflite.read import inspect_tflite
+        from edgecompile.formats.tflite.read import inspect_tflite
 
         return inspect_tflite(artifact)

@@ -1,4 +1,4 @@
-"""What the TFLite backend cannot write, and what a device's runtime cannot run."""
+"""What the TFLite backend has to say about a hub: our emitter's word, or its converter's."""
 
 from __future__ import annotations
 
@@ -7,102 +7,26 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from edgecompile.backends.tflite.converter import can_convert
-from edgecompile.backends.tflite.lower import operators_by_node
-from edgecompile.backends.tflite.operators import OPERATORS
-from edgecompile.findings import Finding, Level
-from edgecompile.graph.constants import half_constant
-from edgecompile.graph.provenance import provenance
-from edgecompile.graph.qdq import FIXED_OUTPUT
-from edgecompile.recipe.target import Scheme
-
-_IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
-_TABLE = "docs/backends/tflite.md"
-_REMEDY = f"write this part of forward() with other operators ({_TABLE} lists them)"
+from edgecompile.findings import Finding
+from edgecompile.formats.tflite.check import check_operators, node_finding, refused_nodes
 
 
 def check_hub(
-    hub: ir.Model, device_operators: Sequence[str], *, may_convert: bool = False
+    hub: ir.Model, device_operators: Sequence[str], *, may_convert: bool
 ) -> list[Finding]:
-    """One error for each node that has no form in TFLite, or none that the device's runtime has.
-
-    `device_operators` are the names that the runtime knows; empty: all. With `may_convert` (a
-    float model), what only our emitter lacks is a warning: TensorFlow's converter takes over.
+    """What `check_operators` says; but with `may_convert` (a float model), what only our emitter
+    lacks is a warning: TensorFlow's converter takes over.
     """
-    may_convert = may_convert and not device_operators and can_convert(hub)
-    refused = [
-        _left_to_tensorflow(node)
-        if may_convert
-        else _finding(node, "error", "tflite-operator", reason, _REMEDY)
-        for node, reason in refused_nodes(hub)
-    ]
-    if refused or not device_operators:
-        return refused
-    known = set(device_operators)
-    return [
-        _finding(
-            node,
-            "error",
-            "tflite-runtime-operator",
-            f"the device's runtime has no {' and no '.join(missing)}",
-            _REMEDY,
-        )
-        for node, names in operators_by_node(hub)
-        if (missing := sorted(set(names) - known))
-    ]
-
-
-def check_scheme(hub: ir.Model, scheme: Scheme) -> list[Finding]:
-    """One error for each node whose kernel demands other output parameters than the scheme's."""
-    if scheme == "affine":
-        return []
-    return [
-        _finding(
-            node,
-            "error",
-            "tflite-fixed-output",
-            f"TFLite's int8 {node.op_type} has a zero point, which the scheme {scheme} has not",
-            "give the target the scheme affine",
-        )
-        for node in hub.graph
-        if FIXED_OUTPUT["affine"].get(node.op_type) != FIXED_OUTPUT[scheme].get(node.op_type)
-    ]
-
-
-def refused_nodes(hub: ir.Model) -> list[tuple[ir.Node, str]]:
-    """The nodes that our emitter cannot write, each with the reason."""
-    reasons = ((node, _refusal(node)) for node in hub.graph)
-    return [(node, reason) for node, reason in reasons if reason is not None]
+    if may_convert and not device_operators and can_convert(hub):
+        return [_left_to_tensorflow(node) for node, _ in refused_nodes(hub)]
+    return check_operators(hub, device_operators)
 
 
 def _left_to_tensorflow(node: ir.Node) -> Finding:
-    return _finding(
+    return node_finding(
         node,
         "warning",
         "tflite-converter",
         f"edgecompile writes no {node.op_type}: TensorFlow's converter will make the whole file",
         None,
-    )
-
-
-def _refusal(node: ir.Node) -> str | None:
-    if node.op_type in _IGNORED or half_constant(node.outputs[0]) is not None:
-        return None
-    entry = OPERATORS.get(node.op_type)
-    if entry is None:
-        return f"edgecompile writes no TFLite operator for ONNX's {node.op_type}"
-    return entry.refuse(node)
-
-
-def _finding(node: ir.Node, level: Level, rule: str, message: str, remedy: str | None) -> Finding:
-    origin = provenance(node)
-    return Finding(
-        level,
-        rule,
-        message,
-        node=node.name,
-        op_type=node.op_type,
-        module=origin.module,
-        source=origin.source,
-        remedy=remedy,
-        reference=_TABLE,
     )

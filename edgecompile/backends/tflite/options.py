@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from edgecompile.formats.tflite.choices import Border, Kernels
 from edgecompile.recipe.validation import Strict
-
-Border = Literal["int8", "uint8", "float32"]
-Kernels = Literal["xnnpack", "builtin", "reference"]
 
 
 class TFLiteOptions(Strict):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edgecompile.backends.tflite.converter import convert_hub
-from edgecompile.backends.tflite.run import run_tflite
 from edgecompile.compress.narrow import halve_constants, quantize_weights
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.session import run_onnx
+from edgecompile.formats.tflite.run import run_tflite
 from edgecompile.graph.hub import serialize
 from tests.hubs import hub_of, samples_for
 
