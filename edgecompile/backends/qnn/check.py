@@ -14,6 +14,7 @@ from edgecompile.compress.narrow import quantize_weights
 from edgecompile.compress.place import place_activations, place_elementwise_constants
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.findings import Finding
+from edgecompile.graph.constants import half_constant
 from edgecompile.graph.hub import require_opset
 from edgecompile.graph.provenance import Provenance, provenance
 from edgecompile.graph.qdq import WIDE_QDQ_OPSET, TensorParams
@@ -21,6 +22,9 @@ from edgecompile.recipe.schema import INTEGER_BITS, Precision
 from edgecompile.recipe.target import Target
 
 _REFERENCE = "docs/backends/qnn.md"
+FIRST_WITH_HALF = 69
+"""HTP versions before it compile a float model as float32 (seen with onnxruntime-qnn 2.7.0: SM8350,
+v68), which no one has measured on the chip."""
 
 
 def check_hub(hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
@@ -31,8 +35,10 @@ def check_hub(hub: ir.Model, target: Target, precision: Precision) -> list[Findi
         ToolchainFailed: the compiler crashed or hung.
     """
     options = QnnOptions.model_validate(target.options)
-    if precision in INTEGER_BITS and not has_pairs(hub):
+    if precision in INTEGER_BITS and not holds_precision(hub):
         hub = with_any_scales(hub, precision)
+    elif not has_pairs(hub) and options.htp_arch < FIRST_WITH_HALF:
+        return [_no_half(target, options)]
     origins = {node.name: provenance(node) for node in hub.graph}
     try:
         refusals = compile_hub(lower_hub(hub), options).trace.refusals
@@ -46,6 +52,11 @@ def check_hub(hub: ir.Model, target: Target, precision: Precision) -> list[Findi
 def has_pairs(hub: ir.Model) -> bool:
     """Is it quantized already?"""
     return any(node.op_type == "QuantizeLinear" for node in hub.graph)
+
+
+def holds_precision(hub: ir.Model) -> bool:
+    """Are its numbers decided already, whatever the recipe says?"""
+    return has_pairs(hub) or any(half_constant(node.outputs[0]) is not None for node in hub.graph)
 
 
 def with_any_scales(hub: ir.Model, precision: Precision) -> ir.Model:
@@ -62,6 +73,16 @@ def with_any_scales(hub: ir.Model, precision: Precision) -> ir.Model:
     if bits == 16:
         require_opset(result, WIDE_QDQ_OPSET)
     return result
+
+
+def _no_half(target: Target, options: QnnOptions) -> Finding:
+    return Finding(
+        "error",
+        "qnn-half-precision",
+        f"the tensor processor of {options.soc} (HTP v{options.htp_arch}) has no half precision",
+        remedy="quantize: --set stages.quantize.precision=int8, or a16w8",
+        reference=_REFERENCE,
+    )
 
 
 def _finding(refusal: Refusal, origin: Provenance, options: QnnOptions) -> Finding:

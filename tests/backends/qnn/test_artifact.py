@@ -11,6 +11,7 @@ import pytest
 
 from edgecompile.backends.qnn import compile as compiling
 from edgecompile.backends.qnn.backend import QnnBackend
+from edgecompile.compress.narrow import halve_constants
 from edgecompile.errors import TargetCannotRun, ToolchainFailed, UserError
 from edgecompile.recipe.load import load_target
 from tests.conftest import tree
@@ -75,6 +76,19 @@ def test_the_chip_is_read_from_the_binary_itself(tmp_path):
 def test_a_chip_that_the_library_did_not_compile_for_is_an_error(wrong, said, tmp_path):
     with pytest.raises(UserError, match=said.replace("(", r"\(").replace(")", r"\)")):
         BACKEND.check(HUB, target_with(**wrong), "int8")
+
+
+def test_a_chip_without_half_precision_refuses_it():
+    target = target_with(soc="SM8350", soc_model=30, htp_arch=68)
+    (finding,) = BACKEND.check(HUB, target, "fp16")
+    assert (finding.level, finding.rule) == ("error", "qnn-half-precision")
+    assert "a16w8" in finding.remedy
+    assert BACKEND.check(HUB, target, "int8") == []
+
+
+def test_a_hub_whose_numbers_are_decided_is_checked_as_it_is():
+    for hub in (halve_constants(HUB), quickly_quantized(HUB, samples_for(HUB))):
+        assert BACKEND.check(hub, TARGET, "int8") == []
 
 
 @pytest.mark.parametrize("precision", ["int8", "a16w8", "fp16"])
