@@ -9,21 +9,36 @@ import onnx_ir as ir
 
 from edgecompile.backends.protocol import Inspection, OperatorFacts
 from edgecompile.backends.qnn.binary import read_binary
-from edgecompile.backends.qnn.compile import BINARY_NAME, compile_hub
+from edgecompile.backends.qnn.check import findings_of
+from edgecompile.backends.qnn.compile import BINARY_NAME, Refused, compile_hub
 from edgecompile.backends.qnn.dlc import DLC_NAME, dlc_of
 from edgecompile.backends.qnn.lowering import lower_hub
 from edgecompile.backends.qnn.options import QnnOptions
 from edgecompile.backends.qnn.session import TRACE
 from edgecompile.backends.qnn.trace import operators_in
 from edgecompile.backends.qnn.wrapper import WEIGHT_BYTES, WRAPPER_NAME, read_wrapper
+from edgecompile.errors import TargetCannotRun
 from edgecompile.graph.hub import constant
 from edgecompile.graph.qdq import bits_of
 
 
 def write_artifact(hub: ir.Model, options: QnnOptions, folder: Path) -> None:
-    """Compile `hub` and write the binary, its wrapper and the trace into `folder`."""
+    """Compile `hub` and write the binary, its wrapper and the trace into `folder`.
+
+    Raises:
+        TargetCannotRun: the chip lacks an operator in the types that the hub has now.
+        ToolchainFailed: the compiler crashed, hung or left a broken file.
+    """
     lowered = lower_hub(hub)
-    compiled = compile_hub(lowered, options)
+    try:
+        compiled = compile_hub(lowered, options)
+    except Refused as refused:
+        first, *more = findings_of(refused.refusals, hub, options)
+        place = ", ".join(part for part in (first.module, first.source) if part)
+        raise TargetCannotRun(
+            f"{first.message} [{place or first.node}]" + (f" (and {len(more)} more)" * bool(more)),
+            remedy=first.remedy,
+        ) from refused
     compiled.wrapper.metadata_props.add(key=WEIGHT_BYTES, value=str(_weight_bytes(hub)))
     (folder / BINARY_NAME).write_bytes(compiled.binary)
     (folder / WRAPPER_NAME).write_bytes(compiled.wrapper.SerializeToString(deterministic=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import onnx_ir as ir
 
@@ -39,14 +40,24 @@ def check_hub(hub: ir.Model, target: Target, precision: Precision) -> list[Findi
         hub = with_any_scales(hub, precision)
     elif not has_pairs(hub) and options.htp_arch < FIRST_WITH_HALF:
         return [_no_half(target, options)]
-    origins = {node.name: provenance(node) for node in hub.graph}
     try:
         refusals = compile_hub(lower_hub(hub), options).trace.refusals
     except Refused as refused:
         refusals = refused.refusals
-    return [
-        _finding(refusal, origins.get(refusal.node, Provenance()), options) for refusal in refusals
-    ]
+    return findings_of(refusals, hub, options)
+
+
+def findings_of(refusals: Sequence[Refusal], hub: ir.Model, options: QnnOptions) -> list[Finding]:
+    """What the compiler refused, told in the nodes of the hub before it was lowered."""
+    origins = {node.name: provenance(node) for node in hub.graph}
+
+    def origin_of(name: str) -> Provenance:
+        """A node that a rewrite made is named after its own: ``gemm1.convolution``."""
+        while name not in origins and "." in name:
+            name = name.rpartition(".")[0]
+        return origins.get(name, Provenance())
+
+    return [_finding(refusal, origin_of(refusal.node), options) for refusal in refusals]
 
 
 def has_pairs(hub: ir.Model) -> bool:

@@ -15,13 +15,15 @@ from edgecompile.backends.qnn.binary import BinaryFacts, read_binary
 from edgecompile.backends.qnn.options import QnnOptions
 from edgecompile.backends.qnn.session import BINARY, HUB, TRACE, WRAPPER, compile_context
 from edgecompile.backends.qnn.trace import Refusal, Trace, read_trace
-from edgecompile.errors import TargetCannotRun, ToolchainFailed, UserError
+from edgecompile.errors import ToolchainFailed, UserError
 from edgecompile.graph.hub import save
 
 TOOL = "Qualcomm's HTP compiler"
 TIME_LIMIT_SECONDS = 600
 BINARY_NAME = "model.bin"
 _CONTEXT = "ep_cache_context"
+_UNKNOWN_CHIP = "QNN_DEVICE_ERROR_INVALID_CONFIG"
+_CHIP_REMEDY = "correct soc, soc_model and htp_arch in the target's options"
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \[\w:[^\]]*\] ", re.MULTILINE)
 """What ONNX Runtime puts before each line of its log: time, level, place."""
 
@@ -36,12 +38,11 @@ class Compiled:
     trace_file: bytes
 
 
-class Refused(TargetCannotRun):
-    """Nodes that the tensor processor does not take."""
+class Refused(Exception):
+    """Nodes that the tensor processor does not take, while the target allows no split."""
 
     def __init__(self, refusals: tuple[Refusal, ...]) -> None:
-        first = refusals[0]
-        super().__init__(f"{first.op_type} {first.node}: {first.reason}")
+        super().__init__(refusals)
         self.refusals = refusals
 
 
@@ -49,7 +50,7 @@ def compile_hub(hub: ir.Model, options: QnnOptions) -> Compiled:
     """Compile a hub that `lowering.lower_hub` made.
 
     Raises:
-        Refused: the tensor processor lacks operators of it, and the target allows no split.
+        Refused: the tensor processor lacks operators of it.
         UserError: the options name no chip, or another than the library compiled for.
         ToolchainFailed: the library crashed, hung, refused or left a broken file.
     """
@@ -69,6 +70,11 @@ def compile_hub(hub: ir.Model, options: QnnOptions) -> Compiled:
         if not ended.succeeded:
             if trace is not None and trace.refusals and (ended.exit_code or 0) > 0:
                 raise Refused(trace.refusals)
+            if _UNKNOWN_CHIP in ended.said:
+                raise UserError(
+                    f"Qualcomm's library knows no chip with soc_model {options.soc_model}",
+                    remedy=_CHIP_REMEDY,
+                )
             raise _failure(ended)
         if trace is None:
             raise ToolchainFailed(f"{TOOL} ended without a trace of what it did")
@@ -114,7 +120,7 @@ def _require_chip(facts: BinaryFacts, options: QnnOptions) -> None:
         raise UserError(
             f"the target is {options.soc} (soc_model {options.soc_model}, HTP v{options.htp_arch}),"
             f" and Qualcomm's library compiled for {facts.soc} (HTP v{facts.htp_arch})",
-            remedy="correct soc, soc_model and htp_arch in the target's options",
+            remedy=_CHIP_REMEDY,
         )
 
 
