@@ -234,7 +234,7 @@ def _remedy(loaded: LoadedRecipe, measurement: Measurement, budget: str) -> str:
             )
         if "+float" not in measurement.product:
             return (
-                "its targets hold int8 only, so that no operator can be put back to float: "
+                "its targets hold integers only, so that no operator can be put back to float: "
                 f"train with quantization in mind, or change {budget} (docs/quantize.md)"
             )
     return f"spend more on this step, or change {budget} (docs/budgets.md)"

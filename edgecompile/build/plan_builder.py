@@ -17,7 +17,7 @@ from edgecompile.digest import digest_file, digest_json
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
 from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
-from edgecompile.recipe.target import Target
+from edgecompile.recipe.target import Target, fallback_precisions
 
 _PACKAGE = Path(edgecompile.__file__).parent
 
@@ -232,8 +232,8 @@ class PlanBuilder:
 
     def _add_quantize(self, target: Target) -> str:
         stage = self.recipe.stages.quantize
-        may_put_back = stage.fallback and bool({"fp32", "fp16"} & set(target.precisions))
-        name = f"quantize[{target.scheme}{'+float' if may_put_back else ''}]"
+        fallback = fallback_precisions(stage, target)
+        name = f"quantize[{'+'.join([target.scheme, *fallback])}]"
         if name in self.steps:
             # One step serves several targets: it may start once any of their checks passed.
             return name
@@ -242,7 +242,8 @@ class PlanBuilder:
             "least_db": self.recipe.agreement.quantize,
             "methods": improve_methods(stage),
             "time_limit": stage.time_limit,
-            "most_float_operators": stage.fallback_operators if may_put_back else 0,
+            "fallback": fallback,
+            "fallback_operators": stage.fallback_operators,
             "sensitivity": stage.sensitivity,
         }
         self._add(

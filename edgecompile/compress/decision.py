@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -11,6 +11,7 @@ from edgecompile.compress.bias_range import make_room_for_biases
 from edgecompile.compress.gains import limit_gains
 from edgecompile.compress.groups import same_params_groups
 from edgecompile.compress.place import (
+    Widths,
     absorb_clamps,
     place_activations,
     place_elementwise_constants,
@@ -29,13 +30,15 @@ from edgecompile.graph.qdq import WIDE_QDQ_OPSET, TensorParams, fixed_output, re
 @dataclass(frozen=True)
 class Decision:
     """The integers of each weight (by node name) and the range of each activation (by tensor name)
-    for the operators of `hub`, but for those that stay in float."""
+    for the operators of `hub`, but for those that stay in float. The activations of `wide_nodes`
+    are int16 whatever the scheme says."""
 
     hub: ir.Model
     scheme: QuantScheme
     weights: Mapping[str, QuantizedWeight]
     ranges: Mapping[str, Range]
     float_nodes: frozenset[str] = frozenset()
+    wide_nodes: frozenset[str] = frozenset()
 
 
 def decide(hub: ir.Model, calibration: Array, scheme: QuantScheme) -> Decision:
@@ -75,9 +78,17 @@ def place(decision: Decision) -> ir.Model:
     result = ir.from_proto(ir.to_proto(hub))
     weights = make_room_for_biases(hub, decision.weights, params)
     place_weights(result, weights, float_nodes)
-    place_elementwise_constants(result, decision.scheme, params, float_nodes)
-    place_activations(result, params, float_nodes)
-    if decision.scheme.activation_bits != 8 or decision.scheme.weight_bits != 8:
+    placed = {8: params}
+    if decision.wide_nodes:
+        wide = replace(decision, scheme=replace(decision.scheme, activation_bits=16))
+        placed[16] = activation_params(wide)
+    widths = Widths(placed, decision.wide_nodes, float_nodes)
+    place_elementwise_constants(result, decision.scheme, widths)
+    place_activations(result, widths)
+    if decision.wide_nodes or (decision.scheme.activation_bits, decision.scheme.weight_bits) != (
+        8,
+        8,
+    ):
         require_opset(result, WIDE_QDQ_OPSET)
     return result
 

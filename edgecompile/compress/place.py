@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -31,6 +31,26 @@ from edgecompile.graph.qdq import (
 )
 
 
+@dataclass(frozen=True)
+class Widths:
+    """Which operators have which activations: int16 (`wide_nodes`), float, or the scheme's.
+
+    `by_width` holds the parameters by tensor name, those of the scheme at 8 and of int16 at 16.
+    """
+
+    by_width: Mapping[int, Mapping[str, TensorParams]]
+    wide_nodes: frozenset[str]
+    float_nodes: frozenset[str]
+
+    def is_wide(self, node: ir.Node) -> bool:
+        """Does the operator read and write int16 amid others?"""
+        return node.name in self.wide_nodes
+
+    def params(self, name: str, *, wide: bool) -> TensorParams:
+        """The parameters of a tensor for the operators of one width."""
+        return self.by_width[16 if wide else 8][name]
+
+
 def place_weights(
     model: ir.Model, weights: Mapping[str, QuantizedWeight], float_nodes: frozenset[str]
 ) -> None:
@@ -53,28 +73,24 @@ def place_weights(
         node.replace_input_with(WEIGHT_INPUT, pair.outputs[0])
 
 
-def place_elementwise_constants(
-    model: ir.Model,
-    scheme: QuantScheme,
-    activations: Mapping[str, TensorParams],
-    float_nodes: frozenset[str],
-) -> None:
+def place_elementwise_constants(model: ir.Model, scheme: QuantScheme, widths: Widths) -> None:
     """``Add(x, c)`` becomes ``Add(x, DequantizeLinear(c integers))``, per tensor, in place.
 
     A constant that is one number is exact: it is the largest integer. A constant whose values are
-    among those of the result has the result's parameters (`activations`, by tensor name): what
-    they cannot say, Max and Min never choose.
+    among those of the result has the result's parameters: what they cannot say, Max and Min never
+    choose.
     """
     for node in list(model.graph):
-        if node.op_type not in ELEMENTWISE | VALUES or node.name in float_nodes:
+        if node.op_type not in ELEMENTWISE | VALUES or node.name in widths.float_nodes:
             continue
+        own = replace(scheme, activation_bits=16) if widths.is_wide(node) else scheme
         for index, value in enumerate(node.inputs):
             array = constant(value)
             if array is None or array.dtype != np.float32:
                 continue
-            params = params_of_range(float(array.min()), float(array.max()), scheme)
+            params = params_of_range(float(array.min()), float(array.max()), own)
             if node.op_type in VALUES:
-                params = activations[name_of(node.outputs[0])]
+                params = widths.params(name_of(node.outputs[0]), wide=widths.is_wide(node))
             elif array.size == 1:
                 most = int(np.iinfo(params.dtype).max)
                 scale = max(abs(float(array.ravel()[0])), 1e-8) / most
@@ -92,13 +108,12 @@ def place_elementwise_constants(
             node.replace_input_with(index, pair.outputs[0])
 
 
-def place_activations(
-    model: ir.Model, params: Mapping[str, TensorParams], float_nodes: frozenset[str]
-) -> None:
+def place_activations(model: ir.Model, widths: Widths) -> None:
     """``x`` becomes ``x -> QuantizeLinear -> DequantizeLinear``, in place.
 
-    One pair per tensor, read by all its consumers. A tensor between an operator and its fused
-    clamp, and one that only float operators touch, get none.
+    One pair per tensor, read by all its consumers; where some of these have another width than its
+    producer, ``-> QuantizeLinear -> DequantizeLinear`` again for them. A tensor between an operator
+    and its fused clamp, and one that only float operators touch, get none.
     """
     graph = model.graph
     values = [v for v in graph.inputs if is_float(v)]
@@ -110,8 +125,8 @@ def place_activations(
         if is_float(output) and (output.uses() or output.is_graph_output())
     ]
     for value in values:
-        if fused_clamp(value) is None and not _only_float(value, float_nodes):
-            _insert_pair(graph, value, params[name_of(value)])
+        if fused_clamp(value) is None and not _only_float(value, widths.float_nodes):
+            _place_pairs(graph, value, widths)
 
 
 def _only_float(value: ir.Value, float_nodes: frozenset[str]) -> bool:
@@ -122,22 +137,52 @@ def _only_float(value: ir.Value, float_nodes: frozenset[str]) -> bool:
     return all(node.name in float_nodes for node in touching)
 
 
-def _insert_pair(graph: ir.Graph, value: ir.Value, params: TensorParams) -> None:
-    name = name_of(value)
-    scale = add_constant(graph, f"{name}.scale", np.array(params.scale, np.float32))
-    zero = add_constant(graph, f"{name}.zero_point", np.array(params.zero_point, params.dtype))
-    consumers = [(use.node, use.idx) for use in value.uses()]
-    quantize = ir.node("QuantizeLinear", [value, scale, zero], name=f"{name}.quantize")
+def _place_pairs(graph: ir.Graph, value: ir.Value, widths: Widths) -> None:
+    name, producer = name_of(value), value.producer()
+    readers = [(use.node, use.idx) for use in value.uses()]
+    wide = [reader for reader in readers if widths.is_wide(reader[0])]
+    if producer is not None and producer.name in widths.float_nodes:
+        is_wide = bool(wide) and all(
+            widths.is_wide(node) or node.name in widths.float_nodes for node, _ in readers
+        )
+    else:  # the borders of a file keep the width of the scheme
+        is_wide = producer is not None and widths.is_wide(producer)
+    real = _insert_pair(graph, value, name, widths.params(name, wide=is_wide))
+    for node, index in readers:
+        node.replace_input_with(index, real)
+    others = [
+        reader
+        for reader in readers
+        if widths.is_wide(reader[0]) != is_wide and reader[0].name not in widths.float_nodes
+    ]
+    at_border = is_wide and value.is_graph_output()
+    if others or at_border:
+        other = widths.params(name, wide=not is_wide)
+        changed = _insert_pair(graph, real, f"{name}.{np.dtype(other.dtype).name}", other)
+        for node, index in others:
+            node.replace_input_with(index, changed)
+        real = changed if at_border else real
+    if value.is_graph_output():
+        # The model's output keeps its name: users feed and read tensors by name.
+        value.name, real.name = f"{name}.unquantized", name
+        for index, output in enumerate(graph.outputs):
+            if output is value:
+                graph.outputs[index] = real
+
+
+def _insert_pair(graph: ir.Graph, value: ir.Value, prefix: str, params: TensorParams) -> ir.Value:
+    """QuantizeLinear and DequantizeLinear behind a tensor, which nothing reads yet."""
+    scale = add_constant(graph, f"{prefix}.scale", np.array(params.scale, np.float32))
+    zero = add_constant(graph, f"{prefix}.zero_point", np.array(params.zero_point, params.dtype))
+    quantize = ir.node("QuantizeLinear", [value, scale, zero], name=f"{prefix}.quantize")
     dequantize = ir.node(
-        "DequantizeLinear", [quantize.outputs[0], scale, zero], name=f"{name}.dequantize"
+        "DequantizeLinear", [quantize.outputs[0], scale, zero], name=f"{prefix}.dequantize"
     )
     integer, real = quantize.outputs[0], dequantize.outputs[0]
     dtype = ir.DataType.from_numpy(np.dtype(params.dtype))
-    integer.name, integer.type = f"{name}.{dtype.name.lower()}", ir.TensorType(dtype)
-    real.name, real.type = f"{name}.real", value.type
+    integer.name, integer.type = f"{prefix}.{dtype.name.lower()}", ir.TensorType(dtype)
+    real.name, real.type = f"{prefix}.real", value.type
     integer.shape = real.shape = value.shape
-    for node, index in consumers:
-        node.replace_input_with(index, real)
     producer = value.producer()
     if producer is None:
         graph.insert_before(graph[0], [quantize, dequantize])
@@ -145,12 +190,7 @@ def _insert_pair(graph: ir.Graph, value: ir.Value, params: TensorParams) -> None
         for node in (quantize, dequantize):
             copy_provenance(producer, node)
         graph.insert_after(producer, [quantize, dequantize])
-    if value.is_graph_output():
-        # The model's output keeps its name: users feed and read tensors by name.
-        value.name, real.name = f"{name}.unquantized", name
-        for index, output in enumerate(graph.outputs):
-            if output is value:
-                graph.outputs[index] = real
+    return real
 
 
 def _dequantize_constant(

@@ -9,10 +9,11 @@ from typing import Any
 import onnx_ir as ir
 
 from edgecompile.compress.decision import decide, write_hub
+from edgecompile.compress.fallback import Fallback, fall_back
 from edgecompile.compress.improve import improve
 from edgecompile.compress.quality import Goal, Judge
 from edgecompile.compress.scheme import QuantScheme
-from edgecompile.compress.sensitivity import measure_sensitivity, put_back
+from edgecompile.compress.sensitivity import measure_sensitivity
 from edgecompile.graph.hub import Array
 
 
@@ -24,7 +25,9 @@ class Wishes:
     least_db: float | None = None
     methods: Sequence[str] = ()
     time_limit: float | None = None
-    most_float_operators: int = 0
+    fallback: Sequence[Fallback] = ()
+    """Higher precisions that the targets have, the cheapest first."""
+    fallback_operators: int = 0
     sensitivity: bool = False
 
 
@@ -68,7 +71,9 @@ def quantize_for_budget(
         decision, calibration, judge, goal, wishes.methods, wishes.time_limit
     )
     account["trials"] = [vars(trial) for trial in trials]
-    if wishes.most_float_operators:
-        decision, back = put_back(decision, calibration, judge, goal, wishes.most_float_operators)
+    if wishes.fallback:
+        decision, back = fall_back(
+            decision, calibration, judge, goal, wishes.fallback, wishes.fallback_operators
+        )
         account["put_back"] = [vars(row) for row in back]
     return write_hub(decision), account

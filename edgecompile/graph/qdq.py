@@ -38,6 +38,17 @@ have the parameters of the others."""
 ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "PRelu"})
 """Operators whose constant operands are quantized per tensor like an activation."""
 
+WIDE_OPERATORS = frozenset(
+    {
+        *("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Max", "Min"),
+        *("Relu", "Clip", "LeakyRelu", "Sigmoid", "Tanh", "Softmax"),
+        *("MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean"),
+        *("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Slice", "Concat"),
+        "Pad",
+    }
+)
+"""Operators that may have int16 activations amid int8: those with such kernels in TFLite."""
+
 WIDE_QDQ_OPSET = 21
 """The first opset whose QuantizeLinear and DequantizeLinear take 16 and 4 bits."""
 
@@ -231,7 +242,7 @@ def _check_operator(node: ir.Node, scheme: str) -> list[str]:
                 found += _check_weight(node, producer)
         elif constant(value) is None:
             found.append(f"{node.name} reads {value.name}, which is not quantized")
-        elif index in _integer_inputs(node):
+        elif index in integer_inputs(node):
             found.append(f"{node.name} has the float constant {value.name}")
     outputs: list[TensorParams] = []
     for output in (o for o in node.outputs if o.uses() or o.is_graph_output()):
@@ -258,8 +269,8 @@ def _check_fixed_output(node: ir.Node, outputs: list[TensorParams], scheme: str)
     return found
 
 
-def _integer_inputs(node: ir.Node) -> Sequence[int]:
-    """The inputs that are integers even if they are constant."""
+def integer_inputs(node: ir.Node) -> Sequence[int]:
+    """The inputs of a quantized operator that are integers even if they are constant."""
     if node.op_type in WEIGHTED:
         return [WEIGHT_INPUT]
     return range(len(node.inputs)) if node.op_type in ELEMENTWISE | VALUES else []

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from edgecompile.recipe.schema import Name, Precision
+from edgecompile.recipe.schema import Name, Precision, QuantizeStage
 from edgecompile.recipe.validation import Strict
 
 Scheme = Literal["affine", "symmetric"]
@@ -35,3 +35,12 @@ class Target(Strict):
     facts: dict[str, Fact] = {}
     """Published figures (compute, bandwidth, power), for estimates and for the reader."""
     notes: str = ""
+
+
+def fallback_precisions(stage: QuantizeStage, target: Target) -> list[str]:
+    """What single operators may be raised to on the target, the cheapest first."""
+    if not stage.fallback:
+        return []
+    wider = stage.precision in {"int8", "a8w4"} and "a16w8" in target.precisions
+    has_float = not {"fp32", "fp16"}.isdisjoint(target.precisions)
+    return ["int16"] * wider + ["float"] * has_float

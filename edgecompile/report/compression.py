@@ -14,6 +14,9 @@ _MOST_ROWS = 10
 """Of the operators by sensitivity; the JSON has all."""
 
 
+_RAISED = {"float": "put back to float", "int16": "raised to int16 activations"}
+
+
 def print_account(account: Mapping[str, Any]) -> None:
     """Print one quantize step's account on stderr."""
     print_compression(Console(stderr=True, highlight=False), {"quantize": account})
@@ -35,7 +38,7 @@ def print_compression(console: Console, accounts: Mapping[str, Mapping[str, Any]
 def _print_put_back(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         console.print(
-            f"put back to float: {escape(_place(row))}, {row['gained_db']:+.1f} dB, "
+            f"{_RAISED[row['precision']]}: {escape(_place(row))}, {row['gained_db']:+.1f} dB, "
             f"{row['bytes'] / 1000:+,.1f} kB"
         )
     if rows:

@@ -73,11 +73,13 @@ def test_fallback_holds_the_budget_with_two_operators_and_the_report_names_them(
     assert "put back to float: Conv stage1.conv1, model.py:34" in shown
 
 
-def test_a_target_that_holds_int8_only_is_told_that_nothing_can_be_put_back(edgecompile, outliers):
+def test_a_target_that_holds_integers_only_is_told_that_nothing_can_be_put_back(
+    edgecompile, outliers
+):
     options = ["--set", "stages.quantize.improve=[]", "--set", "stages.quantize.fallback=true"]
     result = edgecompile("build", outliers, "-q", "-t", "mcu-tflite", *options)
     assert result.exit_code == 3
-    assert "its targets hold int8 only, so that no operator can be put back" in result.stderr
+    assert "its targets hold integers only, so that no operator can be put back" in result.stderr
 
 
 @pytest.mark.parametrize(

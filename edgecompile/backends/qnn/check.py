@@ -12,7 +12,11 @@ from edgecompile.backends.qnn.lowering import lower_hub
 from edgecompile.backends.qnn.options import QnnOptions
 from edgecompile.backends.qnn.trace import Refusal
 from edgecompile.compress.narrow import quantize_weights
-from edgecompile.compress.place import place_activations, place_elementwise_constants
+from edgecompile.compress.place import (
+    Widths,
+    place_activations,
+    place_elementwise_constants,
+)
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.findings import Finding
 from edgecompile.graph.constants import half_constant
@@ -79,8 +83,9 @@ def with_any_scales(hub: ir.Model, precision: Precision) -> ir.Model:
     scheme = QuantScheme("affine", True, bits, weight_bits)
     params = defaultdict[str, TensorParams](lambda: TensorParams(1 / 128, 0, bits))
     result = quantize_weights(hub, per_channel=True, bits=weight_bits)
-    place_elementwise_constants(result, scheme, params, frozenset())
-    place_activations(result, params, frozenset())
+    widths = Widths({8: params}, frozenset(), frozenset())
+    place_elementwise_constants(result, scheme, widths)
+    place_activations(result, widths)
     if bits == 16:
         require_opset(result, WIDE_QDQ_OPSET)
     return result

@@ -27,7 +27,7 @@ from edgecompile.formats.tflite.versions import lowest_version
 from edgecompile.graph.clamps import CLAMPS, clamp_bounds
 from edgecompile.graph.constants import dequantized_constant, is_static, static_value
 from edgecompile.graph.hub import Array, is_float, name_of, shape_of
-from edgecompile.graph.qdq import TensorParams, tensor_params
+from edgecompile.graph.qdq import TensorParams, integer_inputs, tensor_params
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,10 @@ class Emission:
 
     def is_integer(self, node: ir.Node) -> bool:
         """Does the file compute this operator on integers?"""
+        for index in integer_inputs(node):
+            value = node.inputs[index]
+            if is_static(value) and dequantized_constant(value) is None:
+                return False  # put back to float between tensors that are integers
         found: list[TensorParams | None] = []
         for value in node.inputs:
             if value is None or not is_float(value) or is_static(value):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 
 from edgecompile.backends.qnn import run as running
 from edgecompile.backends.qnn.backend import QnnBackend
+from edgecompile.compress.decision import decide, write_hub
 from edgecompile.compress.narrow import halve_constants
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.errors import ToolchainFailed
@@ -15,7 +19,7 @@ from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.recipe.load import load_target
 from tests.backends.qnn.test_artifact import hang
-from tests.hubs import hub_of, quickly_quantized, samples_for
+from tests.hubs import AFFINE, hub_of, plain_min_max, quickly_quantized, samples_for
 
 pytest.importorskip("onnxruntime_qnn")
 
@@ -71,6 +75,18 @@ def test_an_operator_left_in_float_runs_on_the_tensor_processor_as_well(tmp_path
         QuantScheme("affine", True, bits, 8),
         float_nodes=frozenset({"conv3"}),
     )
+    BACKEND.lower(hub, load_target("snapdragon-8-gen-3"), tmp_path)
+    samples = samples_for(IMAGES, 20, seed=5)
+    found = BACKEND.run(tmp_path / "model.bin", samples, {})
+    agreement = compare(run_onnx(serialize(hub), samples), found)
+    assert agreement.sqnr_db is not None
+    assert agreement.sqnr_db >= 18
+
+
+def test_operators_raised_to_16_bits_run_amid_those_of_8(tmp_path):
+    with patch("edgecompile.compress.decision.post_training_quantize", plain_min_max):
+        decision = decide(IMAGES, samples_for(IMAGES, 64), AFFINE)
+    hub = write_hub(replace(decision, wide_nodes=frozenset({"conv1", "relu2", "gemm6"})))
     BACKEND.lower(hub, load_target("snapdragon-8-gen-3"), tmp_path)
     samples = samples_for(IMAGES, 20, seed=5)
     found = BACKEND.run(tmp_path / "model.bin", samples, {})
