@@ -18,6 +18,7 @@ _BUILTIN = {
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "tensorrt": "edgecompile.backends.tensorrt.bundle_backend:TensorRTBundleBackend",
     "tensorrt-rtx": "edgecompile.backends.tensorrt.engine_backend:TensorRTEngineBackend",
+    "qnn": "edgecompile.backends.qnn.backend:QnnBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }
 """A plain table, not entry points of our own: the scan of all installed packages is slow, and is

@@ -1,0 +1,1 @@
+"""The QNN backend, through Qualcomm's own compiler and emulator."""
