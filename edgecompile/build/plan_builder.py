@@ -51,11 +51,15 @@ class PlanBuilder:
         """All data that the build needs, first: a wrong file is told before anything slow."""
         self.add_split("evaluation")
         prune = self.recipe.stages.prune
-        by_slope = prune is not None and prune.importance == "taylor"
-        if self.recipe.stages.quantize.precision == "int8" or by_slope:
+        if self.recipe.stages.quantize.precision == "int8" or self._prunes_by_data():
             self.add_split("calibration")
         if prune is not None and prune.finetune is not None:
             self.add_split("train")
+
+    def _prunes_by_data(self) -> bool:
+        """Whether pruning looks at the calibration data: for slopes, or to refit layers."""
+        stage = self.recipe.stages.prune
+        return stage is not None and (stage.importance == "taylor" or stage.method == "structured")
 
     def add_baseline(self) -> None:
         """The PyTorch model, measured on the evaluation data."""
@@ -79,9 +83,8 @@ class PlanBuilder:
         stage = self.recipe.stages.prune
         if stage is None:
             return
-        data = ["train"] * (stage.finetune is not None) + ["calibration"] * (
-            stage.importance == "taylor"
-        )
+        data = ["train"] * (stage.finetune is not None)
+        data += ["calibration"] * self._prunes_by_data()
         samples = {
             f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
             for split in data

@@ -119,8 +119,12 @@ class FineTune(Strict):
     distillation: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the loss that pulls to the unpruned model's outputs, the rest being cross-entropy
     to the labels. With another metric than top1 and top5 it is the whole loss."""
-    augment: list[Literal["crop", "flip"]] = []
-    """Random changes of images that leave their labels true."""
+    hints: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a further loss: how far what goes into each layer is from what goes into it in the
+    unpruned model, squared, in units of its variance."""
+    augment: list[Literal["crop", "flip", "mixup", "cutmix"]] = []
+    """Random changes of images: those that leave their labels true, and mixtures of two images,
+    whose labels are mixed too."""
 
 
 class PruneStage(Strict):

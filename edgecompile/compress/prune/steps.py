@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from edgecompile.compress.prune.finetune import Training
+    from edgecompile.compress.prune.surgery import Kept
 
 THREADS = 2
 """Fixed: sums in another order would change the last bit of a weight, and so every later key."""
@@ -88,14 +89,14 @@ class _Iteration:
         training = self._training()
         if training is not None:
             seed = stage["seed"] + self.parameters["iteration"]
-            history = fine_tune(self.module, self.unpruned, training, seed, masks)
+            history = fine_tune(self.module, self.unpruned, training, seed, kept, masks)
         cost = module_cost(self.module, shape)
         facts = {
             "iteration": self.parameters["iteration"],
             "method": stage["method"],
             "units": units,
         }
-        save_pruned(self.module, self.unpruned, kept, facts, folder)
+        save_pruned(self.module, self.unpruned, kept.by_layer(), facts, folder)
         return {
             "cost": asdict(cost),
             "cost_before": asdict(first),
@@ -103,22 +104,24 @@ class _Iteration:
             "parameter_bytes": sum(p.numel() * p.element_size() for p in self.module.parameters()),
         }
 
-    def _cut(self) -> tuple[dict[str, Any], dict[str, int], dict[str, torch.Tensor] | None]:
+    def _cut(self) -> tuple[Kept, dict[str, int], dict[str, torch.Tensor] | None]:
         """Take away this iteration's share: kept channels, units of each root, masks."""
+        from edgecompile.compress.prune.surgery import Kept
+
         if self.parameters["stage"]["method"] == "structured":
             kept, units = self._cut_channels()
             return kept, units, None
-        return {}, {}, self._cut_weights()
+        return Kept(), {}, self._cut_weights()
 
-    def _cut_channels(self) -> tuple[dict[str, Any], dict[str, int]]:
+    def _cut_channels(self) -> tuple[Kept, dict[str, int]]:
         from edgecompile.compress.prune.cost import module_cost
         from edgecompile.compress.prune.importance import magnitudes, taylor
+        from edgecompile.compress.prune.refit import refit_consumers
         from edgecompile.compress.prune.structured import prune_channels
         from edgecompile.compress.prune.surgery import Kept
 
         stage, shape = self.parameters["stage"], self.parameters["shape"]
         whole = module_cost(self.unpruned, shape).of(stage["measure"])
-        kept = Kept.of_layers(_kept_of(self.before))
         units: dict[str, int] = dict(self.before.get("units", {}))
 
         def importance(module: torch.nn.Module, couplings: Any) -> list[torch.Tensor]:
@@ -126,7 +129,8 @@ class _Iteration:
                 return taylor(module, couplings, self._losses())
             return magnitudes(module, couplings, 1 if stage["importance"] == "l1" else 2)
 
-        prune_channels(
+        before = copy.deepcopy(self.module)
+        cut = prune_channels(
             self.module,
             shape,
             importance,
@@ -134,9 +138,9 @@ class _Iteration:
             whole * (1 - stage["ratio"] * self.share),
             whole * (1 - stage["ratio"]),
             units,
-            kept,
         )
-        return kept.by_layer(), units
+        refit_consumers(self.module, before, cut, self._data("calibration")[0])
+        return Kept.of_layers(_kept_of(self.before)).then(cut), units
 
     def _cut_weights(self) -> dict[str, torch.Tensor]:
         from edgecompile.compress.prune.sparsity import (

@@ -26,11 +26,11 @@ def prune_channels(
     goal: float,
     final_goal: float,
     started_with: dict[str, int],
-    kept: Kept,
-) -> None:
+) -> Kept:
     """Remove channels from `module`, in place, until `measure` is at most `goal`.
 
-    `started_with` (units of each root before the first iteration) and `kept` are filled.
+    Returns which channels are left, numbered as `module` had them. `started_with` (units of each
+    root before the first iteration) is filled.
 
     Raises:
         UserError: nothing can be removed, or not enough for `final_goal`, that of the last
@@ -58,7 +58,9 @@ def prune_channels(
     least = cost_without(by_root(order))
     if count is None or least > final_goal:
         raise _unreachable(measure, least, final_goal)
+    kept = Kept()
     remove_channels(module, shape, by_root(order[:count]), kept)
+    return kept
 
 
 def _unreachable(measure: str, least: int, goal: float) -> UserError:
