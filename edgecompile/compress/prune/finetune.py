@@ -88,7 +88,7 @@ def fine_tune(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             loss = _loss(module, teacher, training, batch, chosen, kept)
-            losses.append(float(loss))
+            losses.append(loss.item())
             if not math.isfinite(losses[-1]):
                 raise _diverged(epoch, training)
             optimizer.zero_grad()
