@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks.inputs import load_module, load_split
-from edgecompile.compress.prune.cost import count_macs
+from edgecompile.compress.prune.cost import Measure, count_macs
 from edgecompile.compress.prune.couplings import find_couplings
 from edgecompile.compress.prune.finetune import Training, fine_tune
 from edgecompile.compress.prune.importance import magnitudes
@@ -85,7 +85,7 @@ def uniform_l1(loaded: LoadedRecipe, macs: int, work: Path) -> tuple[float, int]
 def _smallest_not_below(
     macs: int, whole: torch.nn.Module, shape: list[int]
 ) -> tuple[torch.nn.Module, Kept]:
-    couplings = find_couplings(copy.deepcopy(whole), shape)
+    couplings = find_couplings(copy.deepcopy(whole), shape, Measure("macs"))
     orders = [sizes.argsort().tolist() for sizes in magnitudes(whole, couplings, 1)]
     best, kept_of_best = whole, Kept()
     for percent in range(1, 100):

@@ -12,6 +12,7 @@ from edgecompile.backends.registry import get_backend
 from edgecompile.build.code import backend_code, installed_code, step_code
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.plan import BASELINE, Measurement, Plan
+from edgecompile.build.pruning import pruning_measure
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
 from edgecompile.recipe.load import LoadedRecipe
@@ -90,7 +91,7 @@ class PlanBuilder:
             for split in data
             for file in ("samples", "labels")
         }
-        metric = self.recipe.metric
+        metric, measure = self.recipe.metric, pruning_measure(self.loaded)
         for iteration in range(1, stage.iterations + 1):
             name, previous = f"prune[{iteration}]", self.pruned or BASELINE
             self._add(
@@ -102,7 +103,8 @@ class PlanBuilder:
                     "source": self.recipe.model.source,
                     "shape": self.recipe.model.input.shape,
                     "metric": metric if isinstance(metric, str) else metric.function,
-                    "stage": stage.model_dump(mode="json"),
+                    "stage": stage.model_dump(mode="json", exclude={"measure", "target"}),
+                    "measure": measure,
                     "iteration": iteration,
                 },
                 after=(f"measure[{previous}]",),

@@ -134,8 +134,11 @@ class PruneStage(Strict):
     """Whole channels; single weights; two of each four weights along the input channels."""
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of `measure` that goes; of the weights, where single ones go."""
-    measure: Literal["macs", "parameters"] = "macs"
-    """For method: structured."""
+    measure: Literal["macs", "parameters", "memory", "latency"] = "macs"
+    """For method: structured. `memory`: weights, and the most activations at once. `latency`: the
+    least that `target` can take, by its published peaks."""
+    target: Name | None = None
+    """For measure: latency."""
     importance: Literal["l1", "l2", "taylor"] = "l2"
     iterations: Annotated[int, Field(ge=1)] = 1
     finetune: FineTune | None = None
@@ -149,6 +152,8 @@ class PruneStage(Strict):
             )
         if self.method != "structured" and "measure" in self.model_fields_set:
             raise ValueError(f"'measure' has no meaning with method {self.method}")
+        if (self.measure == "latency") != (self.target is not None):
+            raise ValueError("'target' goes with measure: latency, and only with it")
         return self
 
 

@@ -116,14 +116,15 @@ class _Iteration:
         return Kept(), {}, self._cut_weights()
 
     def _cut_channels(self) -> tuple[Kept, dict[str, int]]:
-        from edgecompile.compress.prune.cost import module_cost
+        from edgecompile.compress.prune.cost import Measure, module_cost
         from edgecompile.compress.prune.importance import magnitudes, taylor
         from edgecompile.compress.prune.refit import refit_consumers
         from edgecompile.compress.prune.structured import prune_channels
         from edgecompile.compress.prune.surgery import Kept
 
         stage, shape = self.parameters["stage"], self.parameters["shape"]
-        whole = module_cost(self.unpruned, shape).of(stage["measure"])
+        measure = Measure(**self.parameters["measure"])
+        whole = measure.of(module_cost(self.unpruned, shape))
         units: dict[str, int] = dict(self.before.get("units", {}))
 
         def importance(module: torch.nn.Module, couplings: Any) -> list[torch.Tensor]:
@@ -136,7 +137,7 @@ class _Iteration:
             self.module,
             shape,
             importance,
-            stage["measure"],
+            measure,
             whole * (1 - stage["ratio"] * self.share),
             whole * (1 - stage["ratio"]),
             units,
