@@ -180,3 +180,33 @@ def test_what_is_left_is_written_as_data(edgecompile, own_cache):
     assert len(last["layers"]["conv1"]["kept"]["out"]) == left < 16
     files = [load_file(p) for p in own_cache.rglob("weights.safetensors")]
     assert left in {state["conv1.weight"].shape[0] for state in files}
+
+
+FEW_IMAGES = (
+    "finetune: {epochs: 40, learning_rate: 0.003, batch: 32, distillation: 1, hints: 8, "
+    "augment: [crop, flip, mixup, cutmix]}"
+)
+MANY_IMAGES = (
+    "finetune: {epochs: 12, learning_rate: 0.003, distillation: 0.9, hints: 8, augment: [flip]}"
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("recipe", "ratio", "finetune", "may_lose"),
+    [
+        ("cifar_resnet20", 0.5, FEW_IMAGES, 2.0),
+        ("cifar_resnet20", 0.3, FEW_IMAGES, 1.0),
+        ("fmnist_cnn", 0.5, MANY_IMAGES, 0.5),
+    ],
+)
+def test_a_real_network_keeps_its_accuracy(
+    edgecompile, data_folder, recipe, ratio, finetune, may_lose
+):
+    prune = f"stages.prune={{ratio: {ratio}, importance: taylor, {finetune}}}"
+    result = build(edgecompile, "--set", "budgets={}", recipe=recipe, prune=prune)
+    assert result.exit_code == 0, result.stderr
+    stages = {row["step"]: row for row in result.json()["stages"]}
+    before, after = stages["run[pytorch]"], stages["prune[1]"]
+    assert after["cost"]["macs"] <= (1 - ratio) * before["cost"]["macs"]
+    assert after["delta_baseline"] >= -may_lose

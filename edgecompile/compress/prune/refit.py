@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgecompile.compress.prune.surgery import Kept
+from edgecompile.evaluate.dataset import spread
 
 if TYPE_CHECKING:
     import torch
@@ -21,8 +22,9 @@ _RIDGE = 1e-3
 """Of the mean squared input: ties the weights that the data do not determine to what they were."""
 _MOST_ROWS = 20_000
 """Positions of images that a fit looks at, many times the unknowns of small layers."""
-_MOST_UNKNOWNS = 5_000
-"""A wider layer is left to fine-tuning: the time of a solution grows with the third power."""
+_MOST_SAMPLES = 512
+_MOST_UNKNOWNS = 2_500
+"""A wider layer is left to fine-tuning: its equations alone would fill 50 MB and take seconds."""
 _BATCH = 128
 
 
@@ -33,6 +35,7 @@ def refit_consumers(
 
     `cut` names the channels of `before` that are left; `samples` has the shape (samples, ...).
     """
+    samples = samples[spread(len(samples), _MOST_SAMPLES)]
     for name, layer in module.named_modules():
         if name in cut.inputs and _is_linear_in_its_weights(layer):
             _refit(module, before, name, cut.outputs.get(name), samples)
@@ -109,9 +112,9 @@ def _refit(
         wanted = _by_position(layer, then[1])
         if outputs is not None:
             wanted = wanted[:, list(outputs)]
-        given, found = _rows(layer, now[0]), _by_position(layer, now[1])
-        chosen = torch.randperm(len(given), generator=generator)[: rows_per_sample * len(batch)]
-        equations.add(given[chosen], (wanted - found)[chosen])
+        missing = wanted - _by_position(layer, now[1])
+        chosen = torch.randperm(len(missing), generator=generator)[: rows_per_sample * len(batch)]
+        equations.add(_rows_at(layer, now[0], chosen), missing[chosen])
     change = equations.solve().float()
     with torch.no_grad():
         if layer.bias is not None:
@@ -138,6 +141,22 @@ def _call_of(
     finally:
         handle.remove()
     return calls[0] if len(calls) == 1 else None
+
+
+def _rows_at(layer: Any, given: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """The `chosen` of `_rows`, made one sample at a time: all patches of large images are many."""
+    import torch
+
+    parts = [given] if given.dim() == 2 else torch.split(given, 1)
+    found: torch.Tensor | None = None
+    for number, part in enumerate(parts):
+        rows = _rows(layer, part)
+        if found is None:
+            found = rows.new_empty(len(chosen), rows.shape[1])
+        here = chosen // len(rows) == number
+        found[here] = rows[chosen[here] % len(rows)]
+    assert found is not None
+    return found
 
 
 def _rows(layer: Any, given: torch.Tensor) -> torch.Tensor:
