@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS ?= dev,qnn
+EXTRAS ?= dev
 
 .PHONY: help setup quickstart test test-full lint format bench clean
 

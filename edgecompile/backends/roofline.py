@@ -53,6 +53,17 @@ def roofline(
     return found
 
 
+def least_seconds(facts: Mapping[str, Fact]) -> tuple[float, float]:
+    """What one multiply-accumulate and one byte take at least; 0 where no peak is published.
+
+    Raises:
+        UserError: a fact has another unit than `UNITS` says.
+    """
+    per_mac = 2 / (_figure(facts, COMPUTE) * 1e12) if COMPUTE in facts else 0.0
+    per_byte = 1 / (_figure(facts, BANDWIDTH) * 1e9) if BANDWIDTH in facts else 0.0
+    return per_mac, per_byte
+
+
 def _figure(facts: Mapping[str, Fact], name: str, kind: str | None = None) -> float:
     fact, unit = facts[name], UNITS[kind or name]
     if fact.unit != unit:

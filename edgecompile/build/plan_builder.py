@@ -13,6 +13,7 @@ from edgecompile.backends.registry import get_backend
 from edgecompile.build.code import backend_code, installed_code, step_code
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
 from edgecompile.build.plan import BASELINE, Measurement, Plan
+from edgecompile.build.pruning import pruning_measure
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json, digest_path
 from edgecompile.recipe.load import LoadedRecipe
@@ -52,11 +53,15 @@ class PlanBuilder:
         """All data that the build needs, first: a wrong file is told before anything slow."""
         self.add_split("evaluation")
         prune = self.recipe.stages.prune
-        by_slope = prune is not None and prune.importance == "taylor"
-        if self.recipe.stages.quantize.precision in CALIBRATED or by_slope:
+        if self.recipe.stages.quantize.precision in CALIBRATED or self._prunes_by_data():
             self.add_split("calibration")
         if prune is not None and prune.finetune is not None:
             self.add_split("train")
+
+    def _prunes_by_data(self) -> bool:
+        """Whether pruning looks at the calibration data: for slopes, or to refit layers."""
+        stage = self.recipe.stages.prune
+        return stage is not None and (stage.importance == "taylor" or stage.method == "structured")
 
     def add_baseline(self) -> None:
         """The PyTorch model, measured on the evaluation data."""
@@ -80,15 +85,14 @@ class PlanBuilder:
         stage = self.recipe.stages.prune
         if stage is None:
             return
-        data = ["train"] * (stage.finetune is not None) + ["calibration"] * (
-            stage.importance == "taylor"
-        )
+        data = ["train"] * (stage.finetune is not None)
+        data += ["calibration"] * self._prunes_by_data()
         samples = {
             f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
             for split in data
             for file in ("samples", "labels")
         }
-        metric = self.recipe.metric
+        metric, measure = self.recipe.metric, pruning_measure(self.loaded)
         for iteration in range(1, stage.iterations + 1):
             name, previous = f"prune[{iteration}]", self.pruned or BASELINE
             self._add(
@@ -100,7 +104,8 @@ class PlanBuilder:
                     "source": self.recipe.model.source,
                     "shape": self.recipe.model.input.shape,
                     "metric": metric if isinstance(metric, str) else metric.function,
-                    "stage": stage.model_dump(mode="json"),
+                    "stage": stage.model_dump(mode="json", exclude={"measure", "target"}),
+                    "measure": measure,
                     "iteration": iteration,
                 },
                 after=(f"measure[{previous}]",),

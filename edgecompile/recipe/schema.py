@@ -132,8 +132,12 @@ class FineTune(Strict):
     distillation: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the loss that pulls to the unpruned model's outputs, the rest being cross-entropy
     to the labels. With another metric than top1 and top5 it is the whole loss."""
-    augment: list[Literal["crop", "flip"]] = []
-    """Random changes of images that leave their labels true."""
+    hints: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a further loss: how far what goes into each layer is from what goes into it in the
+    unpruned model, squared, in units of its variance."""
+    augment: list[Literal["crop", "flip", "mixup", "cutmix"]] = []
+    """Random changes of images: those that leave their labels true, and mixtures of two images,
+    whose labels are mixed too."""
 
 
 class PruneStage(Strict):
@@ -143,8 +147,11 @@ class PruneStage(Strict):
     """Whole channels; single weights; two of each four weights along the input channels."""
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of `measure` that goes; of the weights, where single ones go."""
-    measure: Literal["macs", "parameters"] = "macs"
-    """For method: structured."""
+    measure: Literal["macs", "parameters", "memory", "latency"] = "macs"
+    """For method: structured. `memory`: weights, and the most activations at once. `latency`: the
+    least that `target` can take, by its published peaks."""
+    target: Name | None = None
+    """For measure: latency."""
     importance: Literal["l1", "l2", "taylor"] = "l2"
     iterations: Annotated[int, Field(ge=1)] = 1
     finetune: FineTune | None = None
@@ -158,6 +165,8 @@ class PruneStage(Strict):
             )
         if self.method != "structured" and "measure" in self.model_fields_set:
             raise ValueError(f"'measure' has no meaning with method {self.method}")
+        if (self.measure == "latency") != (self.target is not None):
+            raise ValueError("'target' goes with measure: latency, and only with it")
         return self
 
 

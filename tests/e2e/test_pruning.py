@@ -34,6 +34,38 @@ def test_half_the_macs_go_and_each_iteration_is_a_row_of_the_report(edgecompile)
     assert last["size_bytes"] < 20_000
 
 
+FAST_ARITHMETIC = """\
+title: A device whose memory is the bottleneck
+backend: onnxruntime
+precisions: [int8]
+facts:
+  compute: {value: 4, unit: TOPS, source: invented for this test}
+  bandwidth: {value: 1, unit: GB/s, source: invented for this test}
+"""
+
+
+def test_a_target_s_least_latency_is_halved_by_what_bounds_it(edgecompile):
+    """With so fast an arithmetic the weights take the time: they are halved, not the MACs."""
+    Path("targets").mkdir()
+    Path("targets/fast.yaml").write_text(FAST_ARITHMETIC)
+    result = build(edgecompile, prune="stages.prune={measure: latency, target: fast}")
+    assert result.exit_code == 0, result.stderr
+    stages = {row["step"]: row["cost"] for row in result.json()["stages"]}
+    before, after = stages["run[pytorch]"], stages["prune[1]"]
+    assert 0.4 * before["parameters"] < after["parameters"] <= 0.5 * before["parameters"]
+
+
+def test_memory_is_weights_and_the_activations_of_one_moment(edgecompile):
+    result = build(edgecompile, prune="stages.prune={measure: memory}")
+    assert result.exit_code == 0, result.stderr
+    stages = {row["step"]: row["cost"] for row in result.json()["stages"]}
+    before, after = (
+        stages[step]["parameters"] + stages[step]["activations"]
+        for step in ("run[pytorch]", "prune[1]")
+    )
+    assert 0.4 * before < after <= 0.5 * before
+
+
 def test_the_same_pruning_gives_the_same_bytes(edgecompile, monkeypatch, tmp_path):
     found = []
     for place in ("one", "two"):
@@ -89,6 +121,18 @@ def test_zeros_survive_fine_tuning_and_quantization(edgecompile, shared_cache, p
             "  --> --set stages.prune={ratio: 1.5}\n",
         ),
         (
+            "stages.prune={measure: latency, target: android-tflite}",
+            "error: the target android-tflite publishes neither 'compute' nor 'bandwidth', so its "
+            "least latency cannot be told\n"
+            "  --> --set stages.prune={measure: latency, target: android-tflite}\n"
+            "help: name another target, add the fact with its source, or take measure: macs\n",
+        ),
+        (
+            "stages.prune={measure: latency}",
+            "error: stages.prune: 'target' goes with measure: latency, and only with it\n"
+            "  --> --set stages.prune={measure: latency}\n",
+        ),
+        (
             "stages.prune={ratio: 0.999}",
             "error: the model cannot be pruned to 100 multiply-accumulates: with a tenth of all "
             "removable channels left it still has 2,190\n"
@@ -136,3 +180,33 @@ def test_what_is_left_is_written_as_data(edgecompile, own_cache):
     assert len(last["layers"]["conv1"]["kept"]["out"]) == left < 16
     files = [load_file(p) for p in own_cache.rglob("weights.safetensors")]
     assert left in {state["conv1.weight"].shape[0] for state in files}
+
+
+FEW_IMAGES = (
+    "finetune: {epochs: 40, learning_rate: 0.003, batch: 32, distillation: 1, hints: 8, "
+    "augment: [crop, flip, mixup, cutmix]}"
+)
+MANY_IMAGES = (
+    "finetune: {epochs: 12, learning_rate: 0.003, distillation: 0.9, hints: 8, augment: [flip]}"
+)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("recipe", "ratio", "finetune", "may_lose"),
+    [
+        ("cifar_resnet20", 0.5, FEW_IMAGES, 2.0),
+        ("cifar_resnet20", 0.3, FEW_IMAGES, 1.0),
+        ("fmnist_cnn", 0.5, MANY_IMAGES, 0.5),
+    ],
+)
+def test_a_real_network_keeps_its_accuracy(
+    edgecompile, data_folder, recipe, ratio, finetune, may_lose
+):
+    prune = f"stages.prune={{ratio: {ratio}, importance: taylor, {finetune}}}"
+    result = build(edgecompile, "--set", "budgets={}", recipe=recipe, prune=prune)
+    assert result.exit_code == 0, result.stderr
+    stages = {row["step"]: row for row in result.json()["stages"]}
+    before, after = stages["run[pytorch]"], stages["prune[1]"]
+    assert after["cost"]["macs"] <= (1 - ratio) * before["cost"]["macs"]
+    assert after["delta_baseline"] >= -may_lose

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.compress.prune.cost import module_cost
+from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.surgery import (
     Member,
     dependency_graph,
@@ -41,11 +41,13 @@ class Coupling:
     root: str
     units: tuple[tuple[int, ...], ...]
     members: tuple[Member, ...]
-    saved: dict[str, float]
-    """What one unit costs, by `measure`: the mean over those that the trial removed."""
+    saved: float
+    """What one unit costs in the measure: the mean over those that the trial removed."""
 
 
-def find_couplings(module: torch.nn.Module, shape: Sequence[int]) -> list[Coupling]:
+def find_couplings(
+    module: torch.nn.Module, shape: Sequence[int], measure: Measure
+) -> list[Coupling]:
     """All sets of channels of `module` that can be removed, in the order of the network."""
     graph = dependency_graph(copy.deepcopy(module), shape)
     names = {id(m): name for name, m in graph.model.named_modules()}
@@ -57,7 +59,7 @@ def find_couplings(module: torch.nn.Module, shape: Sequence[int]) -> list[Coupli
     order = {name: i for i, (name, _) in enumerate(module.named_modules())}
     proposals.sort(key=lambda proposal: order[proposal[0]])
     outputs = _outputs(module, _noise(shape))
-    cost = module_cost(module, shape)
+    cost = measure.of(module_cost(module, shape))
     found = []
     for root, channels, concerned in proposals:
         for sections in _sections(module, channels, concerned):
@@ -65,11 +67,7 @@ def find_couplings(module: torch.nn.Module, shape: Sequence[int]) -> list[Coupli
             gone = units[1::2]
             smaller = _passes(module, shape, root, gone, concerned, outputs)
             if smaller is not None:
-                less = module_cost(smaller, shape)
-                saved = {
-                    measure: (cost.of(measure) - less.of(measure)) / len(gone)
-                    for measure in ("macs", "parameters")
-                }
+                saved = (cost - measure.of(module_cost(smaller, shape))) / len(gone)
                 found.append(Coupling(root, units, concerned, saved))
                 break
     return found

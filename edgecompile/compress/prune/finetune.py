@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.compress.prune.augment import augment, require_images
+from edgecompile.compress.prune.augment import Augmented, augment, require_images
+from edgecompile.compress.prune.hints import Seen, hint_loss, inputs_of_layers
 from edgecompile.compress.prune.losses import training_loss
+from edgecompile.compress.prune.surgery import Kept
 from edgecompile.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ class Training:
     schedule: str
     batch: int
     distillation: float
+    hints: float
     augment: tuple[str, ...]
     samples: torch.Tensor
     classes: torch.Tensor | None
@@ -47,11 +51,13 @@ def fine_tune(
     teacher: torch.nn.Module,
     training: Training,
     seed: int,
+    kept: Kept,
     masks: Mapping[str, torch.Tensor] | None = None,
 ) -> list[float]:
     """Train `module` in place; returns the mean loss of each epoch.
 
-    Weights where a mask is false stay 0. The same arguments give the same bytes.
+    `kept` names the channels of `teacher`, the unpruned network, that `module` has. Weights where a
+    mask is false stay 0. The same arguments give the same bytes.
 
     Raises:
         UserError: the loss became NaN or infinite.
@@ -59,9 +65,14 @@ def fine_tune(
     import torch
 
     if training.augment:
-        require_images(training.samples.shape)
+        require_images(training.samples.shape, training.augment)
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)  # for the module's own dropout
+    if training.samples.dim() == 4:
+        # A fifth faster on CPUs; the weights that come out have the usual order again.
+        teacher = copy.deepcopy(teacher)
+        for network in (module, teacher):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module.requires_grad_(True)
     module.train()
     optimizer = _optimizer(module, training)
@@ -76,8 +87,8 @@ def fine_tune(
             rate = _rate(training, epoch * training.steps_per_epoch + step, total)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss = _loss(module, teacher, training, batch, chosen)
-            losses.append(float(loss))
+            loss = _loss(module, teacher, training, batch, chosen, kept)
+            losses.append(loss.item())
             if not math.isfinite(losses[-1]):
                 raise _diverged(epoch, training)
             optimizer.zero_grad()
@@ -104,17 +115,28 @@ def _loss(
     module: torch.nn.Module,
     teacher: torch.nn.Module,
     training: Training,
-    batch: torch.Tensor,
+    batch: Augmented,
     chosen: torch.Tensor,
+    kept: Kept,
 ) -> torch.Tensor:
+    wanted: object = None
+    aims: Seen = {}
+    if training.classes is None or training.distillation > 0 or training.hints > 0:
+        wanted, aims = _teach(teacher, batch.images)
+    with inputs_of_layers(module) as seen:
+        outputs = module(batch.images)
+    classes = None if training.classes is None else training.classes[chosen]
+    loss = training_loss(outputs, wanted, classes, training.distillation, batch)
+    if training.hints > 0:
+        loss = loss + training.hints * hint_loss(seen, aims, kept)
+    return loss
+
+
+def _teach(teacher: torch.nn.Module, images: torch.Tensor) -> tuple[object, Seen]:
     import torch
 
-    wanted = None
-    if training.classes is None or training.distillation > 0:
-        with torch.no_grad():
-            wanted = teacher(batch)
-    classes = None if training.classes is None else training.classes[chosen]
-    return training_loss(module(batch), wanted, classes, training.distillation)
+    with torch.no_grad(), inputs_of_layers(teacher) as seen:
+        return teacher(images), seen
 
 
 def _optimizer(module: torch.nn.Module, training: Training) -> torch.optim.Optimizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from edgecompile.compress.prune.augment import Augmented
 from edgecompile.compress.prune.couplings import flat_outputs
 from edgecompile.errors import UserError
 from edgecompile.evaluate.outputs import Array
@@ -41,10 +42,12 @@ def training_loss(
     wanted: object | None,
     classes: torch.Tensor | None,
     distillation: float,
+    mixed: Augmented | None = None,
 ) -> torch.Tensor:
     """`distillation` of the distance to the outputs `wanted`, the rest cross-entropy to `classes`.
 
-    Without `classes`, the mean squared distance to `wanted` alone.
+    Without `classes`, the mean squared distance to `wanted` alone. `mixed` tells which samples
+    were mixed with which others: then so are their classes.
     """
     import torch
     from torch.nn import functional
@@ -55,7 +58,7 @@ def training_loss(
             [functional.mse_loss(f, w) for f, w in zip(found, flat_outputs(wanted), strict=True)]
         ).sum()
     logits = found[0]
-    loss = (1 - distillation) * functional.cross_entropy(logits, classes)
+    loss = (1 - distillation) * _cross_entropy(logits, classes, mixed)
     if wanted is not None:
         teacher = flat_outputs(wanted)[0]
         divergence = functional.kl_div(
@@ -66,6 +69,18 @@ def training_loss(
         )
         loss = loss + distillation * TEMPERATURE**2 * divergence
     return loss
+
+
+def _cross_entropy(
+    logits: torch.Tensor, classes: torch.Tensor, mixed: Augmented | None
+) -> torch.Tensor:
+    from torch.nn import functional
+
+    if mixed is None:
+        return functional.cross_entropy(logits, classes)
+    own = functional.cross_entropy(logits, classes, reduction="none")
+    others = functional.cross_entropy(logits, classes[mixed.partner], reduction="none")
+    return (mixed.share * own + (1 - mixed.share) * others).mean()
 
 
 def calibration_losses(

@@ -19,7 +19,6 @@ def ranking(
     couplings: Sequence[Coupling],
     importance: Sequence[torch.Tensor],
     started_with: Mapping[str, int],
-    measure: str,
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Root and channels of every unit that may go, the first to go first.
 
@@ -29,7 +28,7 @@ def ranking(
     for coupling, scores in zip(couplings, importance, strict=True):
         may_go = len(coupling.units) - least_left(started_with[coupling.root])
         order = sorted(range(len(coupling.units)), key=lambda i: (float(scores[i]), i))
-        cost = max(coupling.saved[measure], 1e-9)
+        cost = max(coupling.saved, 1e-9)
         for unit in order[: max(0, may_go)]:
             candidates.append((float(scores[unit]) / cost, coupling.root, coupling.units[unit]))
     candidates.sort()
@@ -52,7 +51,7 @@ def by_root(chosen: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, list[int
 def fewest_that_reach(
     candidates: Sequence[tuple[str, tuple[int, ...]]],
     goal: float,
-    cost_without: Callable[[Mapping[str, Sequence[int]]], int],
+    cost_without: Callable[[Mapping[str, Sequence[int]]], float],
 ) -> int | None:
     """How many of the first `candidates` must go so that the cost is at most `goal`.
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgecompile.compress.prune.cost import count_macs
+from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.couplings import Coupling, find_couplings
 from edgecompile.compress.prune.selection import by_root, fewest_that_reach, ranking
 from edgecompile.compress.prune.surgery import Kept, remove_channels
@@ -22,21 +22,21 @@ def prune_channels(
     module: torch.nn.Module,
     shape: Sequence[int],
     importance: Importance,
-    measure: str,
+    measure: Measure,
     goal: float,
     final_goal: float,
     started_with: dict[str, int],
-    kept: Kept,
-) -> None:
+) -> Kept:
     """Remove channels from `module`, in place, until `measure` is at most `goal`.
 
-    `started_with` (units of each root before the first iteration) and `kept` are filled.
+    Returns which channels are left, numbered as `module` had them. `started_with` (units of each
+    root before the first iteration) is filled.
 
     Raises:
         UserError: nothing can be removed, or not enough for `final_goal`, that of the last
             iteration: it is told before anything is trained.
     """
-    couplings = find_couplings(module, shape)
+    couplings = find_couplings(module, shape, measure)
     if not couplings and not started_with:
         raise UserError(
             "nothing of this model can be pruned: no layer has channels that can be removed "
@@ -45,26 +45,25 @@ def prune_channels(
         )
     for coupling in couplings:
         started_with.setdefault(coupling.root, len(coupling.units))
-    order = ranking(couplings, importance(module, couplings), started_with, measure)
+    order = ranking(couplings, importance(module, couplings), started_with)
 
-    def cost_without(chosen: Mapping[str, Sequence[int]]) -> int:
+    def cost_without(chosen: Mapping[str, Sequence[int]]) -> float:
         smaller = copy.deepcopy(module)
         remove_channels(smaller, shape, chosen)
-        if measure == "macs":
-            return count_macs(smaller, shape)
-        return sum(p.numel() for p in smaller.parameters())
+        return measure.of(module_cost(smaller, shape))
 
     count = fewest_that_reach(order, goal, cost_without)
     least = cost_without(by_root(order))
     if count is None or least > final_goal:
         raise _unreachable(measure, least, final_goal)
+    kept = Kept()
     remove_channels(module, shape, by_root(order[:count]), kept)
+    return kept
 
 
-def _unreachable(measure: str, least: int, goal: float) -> UserError:
-    what = "multiply-accumulates" if measure == "macs" else "parameters"
+def _unreachable(measure: Measure, least: float, goal: float) -> UserError:
     return UserError(
-        f"the model cannot be pruned to {goal:,.0f} {what}: with a tenth of all removable "
-        f"channels left it still has {least:,}",
+        f"the model cannot be pruned to {goal:,.0f} {measure.unit}: with a tenth of all removable "
+        f"channels left it still has {least:,.0f}",
         remedy="choose a smaller stages.prune.ratio",
     )

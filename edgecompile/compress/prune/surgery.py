@@ -28,7 +28,7 @@ class Member:
 
 @dataclass
 class Kept:
-    """Channels that are left of each layer, numbered as in the user's module."""
+    """Channels that are left of each layer, numbered as they were before."""
 
     outputs: dict[str, list[int]] = field(default_factory=dict)
     inputs: dict[str, list[int]] = field(default_factory=dict)
@@ -42,6 +42,10 @@ class Kept:
                 (kept.outputs if side == OUT else kept.inputs)[name] = list(channels)
         return kept
 
+    def then(self, cut: Kept) -> Kept:
+        """What is left after another cut, numbered as before this one."""
+        return Kept(_then(self.outputs, cut.outputs), _then(self.inputs, cut.inputs))
+
     def by_layer(self) -> dict[str, dict[str, list[int]]]:
         """As plain data: layer -> side -> channels."""
         layers: dict[str, dict[str, list[int]]] = {}
@@ -49,6 +53,14 @@ class Kept:
             for name, channels in found.items():
                 layers.setdefault(name, {})[side] = channels
         return dict(sorted(layers.items()))
+
+
+def _then(first: Mapping[str, list[int]], second: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    further = {
+        name: [first[name][i] for i in left] if name in first else left
+        for name, left in second.items()
+    }
+    return {**first, **further}
 
 
 def dependency_graph(module: torch.nn.Module, shape: Sequence[int]) -> Any:

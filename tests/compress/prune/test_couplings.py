@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from edgecompile.compress.prune.cost import module_cost
+from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.couplings import find_couplings
 from edgecompile.compress.prune.surgery import remove_channels
 
@@ -34,7 +34,10 @@ class Net(nn.Module):
 
 
 def couplings_of(module):
-    return {coupling.root: coupling for coupling in find_couplings(module.eval(), SHAPE)}
+    return {
+        coupling.root: coupling
+        for coupling in find_couplings(module.eval(), SHAPE, Measure("macs"))
+    }
 
 
 def test_layers_of_a_residual_sum_lose_the_same_channels():
@@ -78,7 +81,7 @@ def test_channels_that_a_reshape_mixes_are_left_alone():
         def forward(self, x):
             return self.head(self.conv(x).reshape(x.shape[0], 8, 64).mean(1))
 
-    for coupling in find_couplings(Mixing().eval(), SHAPE):
+    for coupling in find_couplings(Mixing().eval(), SHAPE, Measure("macs")):
         assert coupling.root != "conv" or len(coupling.members) > 0
         smaller = Mixing().eval()
         remove_channels(smaller, SHAPE, {coupling.root: list(coupling.units[0])})
