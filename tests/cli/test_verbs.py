@@ -39,7 +39,7 @@ def test_a_precision_that_the_target_does_not_have_is_told(edgecompile, tmp_path
         "  --> tiny/recipe.yaml:11:14\n"
         " 11 |   quantize: {precision: fp16}\n"
         "    |              ^\n"
-        "help: it has: int8\n",
+        "help: it has: int8, a16w8\n",
     )
 
 
