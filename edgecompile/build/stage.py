@@ -42,6 +42,34 @@ def export_hub(
     return _write(cache, _last(plan, cache, listener, log), "hub.onnx", output)
 
 
+def prune_module(
+    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, log: Path
+) -> Mapping[str, Any]:
+    """The recipe's network after all iterations of pruning -> the folder `output`.
+
+    Returns `cost_before` and `cost`: multiply-accumulates, parameters and those that are not 0.
+
+    Raises:
+        UserError: the recipe prunes nothing.
+        EdgecompileError: the network cannot be pruned, or the folder not be written.
+    """
+    if loaded.recipe.stages.prune is None:
+        raise UserError(
+            f"the recipe {loaded.recipe.name} has no stage that prunes",
+            location=loaded.locate("stages"),
+            remedy="for instance --set 'stages.prune={ratio: 0.3}' (docs/prune.md)",
+        )
+    plan = make_plan(loaded, [], lowered=False)
+    last = [m.product for m in plan.measurements if m.stage == "prune"][-1]
+    plan = _leading_to(plan, last)
+    outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
+    records = [_record(outcome) for outcome in outcomes.values()]
+    with replacing(output) as staged:
+        copy_artifact(cache, records[-1], staged)
+    first = next(r for r, step in zip(records, plan.steps, strict=True) if step.stage == "prune")
+    return {"cost_before": first.result["cost_before"], "cost": records[-1].result["cost"]}
+
+
 def quantize_hub(
     loaded: LoadedRecipe,
     target: Target,

@@ -21,6 +21,7 @@ from edgecompile.errors import ContractError, EdgecompileError, UserError
 _VERBS = {
     "build": ("edgecompile.cli.build:build", "Build a recipe for its targets."),
     "export": ("edgecompile.cli.export:export", "Export a recipe's model to ONNX."),
+    "prune": ("edgecompile.cli.prune:prune", "Take channels or weights out of the network."),
     "quantize": ("edgecompile.cli.quantize:quantize", "Decide the numbers of an ONNX hub."),
     "compile": ("edgecompile.cli.compile:compile_file", "Lower an ONNX hub for a target."),
     "check": ("edgecompile.cli.check:check", "Say what will not work on a target, fast."),

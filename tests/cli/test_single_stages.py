@@ -68,3 +68,20 @@ def test_a_hub_that_is_not_there_or_none_is_one_message(edgecompile, tiny, verb)
     damaged = edgecompile(*verb, "bad.onnx", *options)
     assert (damaged.exit_code, damaged.stderr) == (2, "error: bad.onnx is not an ONNX model\n")
     assert not Path("out").exists()
+
+
+def test_the_pruned_network_by_itself_is_that_of_a_build(edgecompile):
+    options = ["--set", "stages.prune={ratio: 0.5}"]
+    result = edgecompile("prune", "digits_cnn", "-q", "--format", "json", *options)
+    assert result.exit_code == 0, result.stderr
+    body = result.json()
+    assert body["folder"] == "pruned"
+    assert 0.3 < body["cost"]["macs"] / body["cost_before"]["macs"] <= 0.52
+    assert sorted(tree(Path("pruned"))) == ["pruning.json", "weights.safetensors"]
+
+
+def test_a_recipe_that_prunes_nothing_is_told(edgecompile, tiny):
+    result = edgecompile("prune", "tiny", "-q")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: the recipe tiny has no stage that prunes\n")
+    assert not Path("pruned").exists()
