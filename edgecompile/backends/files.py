@@ -25,7 +25,7 @@ def main_file(artifact: Path) -> Path:
     endings = {Path(get_backend(name).main_file).suffix for name in backend_names()}
     if artifact.is_file() or artifact.suffix in endings:
         return artifact
-    named = _backend_in_manifest(artifact / "manifest.json")
+    named = _backend_in_manifest(artifact)
     for name in [named] if named in backend_names() else backend_names():
         candidate = artifact / get_backend(name).main_file
         if candidate.exists():
@@ -33,11 +33,14 @@ def main_file(artifact: Path) -> Path:
     raise UserError(f"{artifact} holds no artifact")
 
 
-def _backend_in_manifest(manifest: Path) -> str:
-    """The backend of the target that a manifest is about; empty without a manifest."""
+def _backend_in_manifest(folder: Path, name: str | None = None) -> str:
+    """The backend of the target that a folder's manifest is about; empty without a manifest, or if
+    it is not about the file or folder `name`."""
     try:
-        return str(json.loads(manifest.read_bytes())["target"]["backend"])
-    except (OSError, ValueError, KeyError, TypeError):
+        body = json.loads((folder / "manifest.json").read_bytes())
+        listed = {Path(file).parts[0] for file in body["files"]}
+        return str(body["target"]["backend"]) if name is None or name in listed else ""
+    except (OSError, ValueError, LookupError, TypeError):
         return ""
 
 
@@ -49,8 +52,8 @@ def backend_of_file(path: Path) -> Backend:
     Raises:
         UserError: no backend's do.
     """
-    named = _backend_in_manifest(path.parent / "manifest.json")
-    if named in backend_names() and get_backend(named).main_file == path.name:
+    named = _backend_in_manifest(path.parent, path.name)
+    if named in backend_names():
         return get_backend(named)
     endings: dict[str, str] = {}
     for name in backend_names():
