@@ -19,7 +19,7 @@ from edgecompile.cli.app import cli
 from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
-    *("build", "export", "quantize", "compile", "check", "inspect", "eval"),
+    *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
     *("recipes", "targets", "cache", "doctor"),
 ]
 
@@ -182,6 +182,7 @@ JSON_CALLS = [
     ("build", "tiny"),
     ("build", "tiny", "--dry-run"),
     ("export", "tiny"),
+    ("prune", "digits_cnn", "--set", "stages.prune={ratio: 0.5}"),
     ("quantize", "tiny", "-t", "cpu-onnxruntime"),
     ("compile", "tiny/hub.onnx", "-t", "cpu-onnxruntime", "-o", "compiled"),
     ("check", "tiny"),
