@@ -183,7 +183,7 @@ def test_what_is_left_is_written_as_data(edgecompile, own_cache):
 
 
 FEW_IMAGES = (
-    "finetune: {epochs: 40, learning_rate: 0.003, batch: 32, distillation: 1, hints: 8, "
+    "finetune: {epochs: 40, learning_rate: 0.003, batch: 32, distillation: 1, hints: 200, "
     "augment: [crop, flip, mixup, cutmix]}"
 )
 MANY_IMAGES = (
