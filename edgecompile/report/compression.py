@@ -23,16 +23,16 @@ def print_account(account: Mapping[str, Any]) -> None:
 
 
 def print_compression(console: Console, accounts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the accounts of the quantize steps, by step."""
+    """Print the accounts of the quantize steps, by step; one without calibration may be empty."""
     for step, account in accounts.items():
-        for trial in account["trials"] or ():
+        for trial in account.get("trials") or ():
             verdict = "kept" if trial["kept"] else "dropped"
             console.print(
                 f"{escape(step)}: {trial['method']} {verdict}, outputs "
                 f"{trial['before_db']:.1f} dB -> {trial['after_db']:.1f} dB on calibration data"
             )
-        _print_put_back(console, account["put_back"] or ())
-        _print_sensitivity(console, step, account["sensitivity"] or ())
+        _print_put_back(console, account.get("put_back") or ())
+        _print_sensitivity(console, step, account.get("sensitivity") or ())
 
 
 def _print_put_back(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -85,3 +85,9 @@ def test_a_recipe_that_prunes_nothing_is_told(edgecompile, tiny):
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: the recipe tiny has no stage that prunes\n")
     assert not Path("pruned").exists()
+
+
+def test_half_precision_has_nothing_to_tell_beside_its_file(edgecompile, tiny):
+    options = ["--set", "stages.quantize.precision=fp16", "-o", "half.onnx"]
+    result = edgecompile("quantize", "tiny", "-t", "android-tflite", *options)
+    assert (result.exit_code, result.stdout) == (0, "half.onnx\n"), result.stderr
