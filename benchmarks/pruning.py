@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks.builds import build
 from benchmarks.inputs import load_module, load_split
 from edgecompile.compress.prune.cost import Measure, count_macs
 from edgecompile.compress.prune.couplings import find_couplings
@@ -41,19 +37,8 @@ _STAGE = (
 
 def ours(recipe: str, overrides: list[str]) -> tuple[float, float, int]:
     """Metric of PyTorch and of the pruned network, and its MACs, as the build reports them."""
-    with tempfile.TemporaryDirectory() as work:
-        options = ["-t", "cpu-onnxruntime", "-o", f"{work}/dist", "--format", "json"]
-        options += [word for override in overrides for word in ("--set", override)]
-        done = subprocess.run(
-            [sys.executable, "-m", "edgecompile", "-q", "build", recipe, *options],
-            env={**os.environ, "EDGECOMPILE_CACHE": f"{work}/cache"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if not done.stdout:
-        raise SystemExit(done.stderr)
-    stages: list[dict[str, Any]] = json.loads(done.stdout)["stages"]
+    sets = [word for override in overrides for word in ("--set", override)]
+    stages = build(recipe, "-t", "cpu-onnxruntime", *sets)["stages"]
     last = [stage for stage in stages if stage["stage"] == "prune"][-1]
     return stages[0]["metric"], last["metric"], last["cost"]["macs"]
 

@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from typing import Any
 
+from benchmarks.builds import build
 from edgecompile.recipe.paths import data_folder
 from edgecompile.recipe.search import find_all
-
-
-def build(recipe: str, work: str) -> dict[str, Any]:
-    """Build a recipe for all its targets in a cache of its own; returns the JSON of the build."""
-    output = ["-o", f"{work}/dist", "--format", "json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "edgecompile", "-q", "build", recipe, *output],
-        env={**os.environ, "EDGECOMPILE_CACHE": f"{work}/cache"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if not done.stdout:
-        raise SystemExit(done.stderr)
-    body: dict[str, Any] = json.loads(done.stdout)
-    return body
 
 
 def row(body: dict[str, Any]) -> str:
@@ -64,8 +44,7 @@ def main() -> None:
     print("| " + " | ".join(heads) + " |")
     print("|---" * len(heads) + "|")
     for recipe in recipes:
-        with tempfile.TemporaryDirectory() as work:
-            print(row(build(recipe, work)), flush=True)
+        print(row(build(recipe)), flush=True)
 
 
 if __name__ == "__main__":

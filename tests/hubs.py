@@ -10,15 +10,12 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from edgecompile.compress.narrow import quantize_weights
 from edgecompile.compress.ptq import PtqResult
 from edgecompile.compress.quantize import quantize
 from edgecompile.compress.scheme import QuantScheme
-from edgecompile.compress.weights import QuantizedWeight
-from edgecompile.graph.constants import dequantized_constant
+from edgecompile.compress.weights import integer_weights
 from edgecompile.graph.hub import Array, infer_shapes, shape_of
 from edgecompile.graph.provenance import MODULE_KEY, SOURCE_KEY
-from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
 
 AFFINE = QuantScheme("affine")
 
@@ -66,12 +63,7 @@ def plain_min_max(hub: ir.Model, *_: object) -> PtqResult:
 
     To stand in for `post_training_quantize` where hundreds of hubs are quantized.
     """
-    weights = {}
-    for node in quantize_weights(hub, per_channel=True).graph:
-        pair = dequantized_constant(node.inputs[WEIGHT_INPUT]) if node.op_type in WEIGHTED else None
-        if pair is not None:
-            weights[node.name or ""] = QuantizedWeight(pair.data, pair.scale)
-    return PtqResult(weights, {})
+    return PtqResult(integer_weights(hub, per_channel=True, bits=8), {})
 
 
 def quickly_quantized(

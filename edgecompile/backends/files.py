@@ -9,6 +9,7 @@ from typing import Any
 from edgecompile.artifact_check import ArtifactCheck
 from edgecompile.backends.protocol import Backend, ChecksArtifacts
 from edgecompile.backends.registry import backend_names, get_backend
+from edgecompile.digest import digest_json, digest_path
 from edgecompile.errors import Location, UserError
 from edgecompile.recipe.target import Target
 from edgecompile.recipe.validation import validate
@@ -92,8 +93,6 @@ def measured_evidence(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: there is a manifest, and the file is not the one that it describes.
     """
-    from edgecompile.digest import digest_path
-
     manifest = path.parent / "manifest.json"
     if not manifest.is_file():
         return []
@@ -114,8 +113,6 @@ def measured_evidence(path: Path) -> list[dict[str, Any]]:
 
 def _recorded_digest(files: dict[str, Any], path: Path) -> str:
     """`digest_path` of the artifact as a manifest's table of files has it."""
-    from edgecompile.digest import digest_json
-
     if path.is_file():
         return str(files[path.name]["sha256"])
     inside = f"{path.name}/"

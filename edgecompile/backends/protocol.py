@@ -29,6 +29,7 @@ __all__ = [
     "Inspection",
     "OperatorFacts",
     "Probe",
+    "Run",
     "RunsPrograms",
     "TensorFacts",
 ]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from edgecompile.findings import Finding, Level
+
 MODULE_KEY = "edgecompile.module"
 SOURCE_KEY = "edgecompile.source"
 
@@ -26,6 +28,30 @@ def provenance(node: ir.Node) -> Provenance:
     """What the node's metadata say."""
     props = node.metadata_props
     return Provenance(props.get(MODULE_KEY), props.get(SOURCE_KEY))
+
+
+def finding_at(
+    node: ir.Node | None,
+    level: Level,
+    rule: str,
+    message: str,
+    remedy: str | None = None,
+    reference: str | None = None,
+) -> Finding:
+    """A finding about a node, with where it came from; about the whole model without one."""
+    if node is None:
+        return Finding(level, rule, message, remedy=remedy, reference=reference)
+    where = vars(provenance(node))
+    return Finding(
+        level,
+        rule,
+        message,
+        node=node.name,
+        op_type=node.op_type,
+        remedy=remedy,
+        reference=reference,
+        **where,
+    )
 
 
 def copy_provenance(source: ir.Node, destination: ir.Node) -> None:

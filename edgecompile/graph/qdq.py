@@ -145,6 +145,11 @@ def tensor_params(node: ir.Node) -> TensorParams:
     return TensorParams(float(scale), int(zero), zero.dtype.itemsize * 8)
 
 
+def has_pairs(model: ir.Model) -> bool:
+    """Are the numbers of its activations decided?"""
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)
+
+
 def output_scales(model: ir.Model) -> list[float | None]:
     """For each graph output the scale of the DequantizeLinear that makes it; None for a float."""
     scales: list[float | None] = []

@@ -80,6 +80,16 @@ def test_an_unchanged_rebuild_imports_no_torch_and_no_runtime(tiny, built):
     assert imported("build", "tiny", "-q", heavy=HEAVY) == set()
 
 
+TARGETS = ("coral-usb", "snapdragon-8-gen-3", "rtx-4090", "jetson-orin-nx", "iphone-15-pro")
+"""One of each backend that the recipe `tiny` does not name."""
+
+
+def test_an_unchanged_rebuild_imports_nothing_heavy_whatever_the_backend(edgecompile, tiny):
+    call = ["build", "tiny", "-q", *(word for name in TARGETS for word in ("-t", name))]
+    assert edgecompile(*call).exit_code == 0
+    assert imported(*call, heavy=(*HEAVY, "numpy")) == set()
+
+
 def test_the_help_lists_every_verb_with_a_line(edgecompile):
     result = edgecompile("--help")
     assert result.exit_code == 0

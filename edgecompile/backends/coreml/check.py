@@ -12,12 +12,12 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.operators import OPERATORS
-from edgecompile.backends.coreml.operators.entry import rank_of
 from edgecompile.backends.coreml.options import CoreMLOptions
 from edgecompile.findings import Finding, Level
 from edgecompile.graph.constants import is_static, static_value
 from edgecompile.graph.hub import constant, shape_of
-from edgecompile.graph.provenance import provenance
+from edgecompile.graph.provenance import finding_at
+from edgecompile.graph.reading import rank_of
 from edgecompile.recipe.schema import INTEGER_BITS, Precision
 from edgecompile.recipe.target import Target
 
@@ -86,14 +86,14 @@ def _refusals(hub: ir.Model) -> list[Finding]:
     """Nodes without a form in MIL."""
     remedy = f"write this part of forward() with other operators ({_TABLE} lists them)"
     found = [
-        _at(node, "error", "coreml-operator", reason, remedy, _TABLE)
+        finding_at(node, "error", "coreml-operator", reason, remedy, _TABLE)
         for node in hub.graph
         if (reason := _refusal(node)) is not None
     ]
     for node in hub.graph:
         if any(rank_of(output) > _MOST_AXES for output in node.outputs):
             found.append(
-                _at(
+                finding_at(
                     node,
                     "error",
                     "coreml-rank",
@@ -125,7 +125,7 @@ def scale_findings(hub: ir.Model) -> list[Finding]:
             continue
         is_gone = float(np.float16(scale)) == 0.0
         found.append(
-            _at(
+            finding_at(
                 node,
                 "error" if is_gone else "warning",
                 "coreml-scale",
@@ -148,7 +148,7 @@ def _large_constants(hub: ir.Model) -> list[Finding]:
             largest = float(np.abs(real).max())
             if largest > HALF_MAX:
                 found.append(
-                    _at(
+                    finding_at(
                         node,
                         "error",
                         "coreml-half-range",
@@ -198,7 +198,7 @@ def _advice(hub: ir.Model, target: Target, precision: Precision, half: bool) -> 
         if concerns:
             node, message = concerns[0]
             more = f" (and {len(concerns) - 1} more)" if len(concerns) > 1 else ""
-            found.append(_at(node, level, rule, message + more, remedy, reference))
+            found.append(finding_at(node, level, rule, message + more, remedy, reference))
     return found
 
 
@@ -261,20 +261,3 @@ def _sequences(hub: ir.Model) -> Iterator[Concern]:
     for node in hub.graph:
         if node.op_type == "MatMul" and is_static(node.inputs[1]) and rank_of(node.inputs[0]) > 2:
             yield node, "a matrix product over a sequence"
-
-
-def _at(
-    node: ir.Node, level: Level, rule: str, message: str, remedy: str, reference: str
-) -> Finding:
-    origin = provenance(node)
-    return Finding(
-        level,
-        rule,
-        message,
-        node=node.name,
-        op_type=node.op_type,
-        module=origin.module,
-        source=origin.source,
-        remedy=remedy,
-        reference=reference,
-    )

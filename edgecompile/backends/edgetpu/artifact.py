@@ -15,7 +15,6 @@ from edgecompile.backends.edgetpu.compiler import (
     PROGRAM,
     command_line,
     compile_file,
-    compiler_version,
     find_compiler,
 )
 from edgecompile.backends.edgetpu.mapping import Placement
@@ -42,12 +41,6 @@ def compile_if_possible(folder: Path, file: Path, runtime: int) -> None:
     content, report = compile_file(program, file, runtime)
     (folder / COMPILED).write_bytes(content)
     _write(folder / REPORT, asdict(report))
-
-
-def programs() -> dict[str, str]:
-    """The compiler's version, if it is on PATH."""
-    program = find_compiler()
-    return {} if program is None else {PROGRAM: compiler_version(program)}
 
 
 def compilation_findings(

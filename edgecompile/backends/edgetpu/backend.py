@@ -36,7 +36,7 @@ class EdgeTpuBackend:
 
     def programs(self) -> Mapping[str, str]:
         """`edgetpu_compiler`, where it is on PATH."""
-        from edgecompile.backends.edgetpu.artifact import programs
+        from edgecompile.backends.edgetpu.compiler import programs
 
         return programs()
 

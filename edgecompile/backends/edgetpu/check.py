@@ -9,18 +9,20 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgecompile.artifact_check import OperatorFate
-from edgecompile.backends.edgetpu.draft import drafted, is_quantized
 from edgecompile.backends.edgetpu.lowering import lower_for_edgetpu
 from edgecompile.backends.edgetpu.mapping import Placement, Status, predict_mapping
 from edgecompile.backends.edgetpu.options import EdgeTpuOptions
 from edgecompile.backends.edgetpu.refusals import COMPILED, MODELS, find_refusals
 from edgecompile.backends.edgetpu.remedies import remedy
 from edgecompile.backends.edgetpu.rewrites import rewritten
+from edgecompile.compress.draft import draft
+from edgecompile.compress.scheme import QuantScheme
 from edgecompile.errors import UserError
 from edgecompile.findings import Finding
-from edgecompile.formats.tflite.check import check_operators, check_scheme, node_finding
+from edgecompile.formats.tflite.check import check_operators, check_scheme
 from edgecompile.formats.tflite.graph import FileGraph, parse_graph
-from edgecompile.graph.qdq import tensor_params
+from edgecompile.graph.provenance import finding_at, provenance
+from edgecompile.graph.qdq import has_pairs, tensor_params
 from edgecompile.recipe.target import Scheme
 
 _SOURCES = {
@@ -39,7 +41,7 @@ def check_hub(hub: ir.Model, scheme: Scheme, options: EdgeTpuOptions) -> list[Fi
     errors = check_operators(hub) + check_scheme(hub, scheme) + _wide_numbers(hub)
     if errors:
         return errors
-    hub = rewritten(hub if is_quantized(hub) else drafted(hub))
+    hub = rewritten(hub if has_pairs(hub) else draft(hub, QuantScheme("affine")))
     lowered = lower_for_edgetpu(hub, options.io)
     graph = parse_graph(lowered.content, "the lowered model")
     nodes = {node.name: node for node in hub.graph}
@@ -63,8 +65,7 @@ def _node_finding(node: ir.Node, members: Sequence[Placement]) -> Finding:
     more = f" (as do {', '.join(others)} behind it)" if others else ""
     message = f"{_sentence(members[0])}{more}"
     advice = remedy(members[0], node.op_type)
-    finding = node_finding(node, "warning", "edgetpu-cpu", message, advice)
-    return _with_reference(finding, members[0])
+    return finding_at(node, "warning", "edgetpu-cpu", message, advice, _source(members[0]))
 
 
 def _wide_numbers(hub: ir.Model) -> list[Finding]:
@@ -82,8 +83,7 @@ def _at_its_node(refusal: Finding, origins: Sequence[ir.Node | None]) -> Finding
     node = None if refusal.node is None else origins[int(refusal.node)]
     if node is None:
         return refusal
-    found = node_finding(node, refusal.level, refusal.rule, refusal.message, refusal.remedy)
-    return replace(found, reference=refusal.reference)
+    return replace(refusal, node=node.name, op_type=node.op_type, **vars(provenance(node)))
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,9 @@ def unmapped_findings(placements: Sequence[Placement]) -> list[Finding]:
             node=str(members[0].operator.index),
             op_type=label,
             remedy=remedy(members[0]),
+            reference=_source(members[0]),
         )
-        found.append(_with_reference(finding, members[0]))
+        found.append(finding)
     return found + _nothing_mapped(placements)
 
 
@@ -159,5 +160,5 @@ def _sentence(placement: Placement) -> str:
     return f"{placement.operator.label} runs on the CPU. {placement.status}: {placement.reason}"
 
 
-def _with_reference(finding: Finding, placement: Placement) -> Finding:
-    return replace(finding, reference=_SOURCES[placement.source or "table"])
+def _source(placement: Placement) -> str:
+    return _SOURCES[placement.source or "table"]

@@ -60,6 +60,12 @@ def find_compiler() -> Path | None:
     return None if found is None else Path(found)
 
 
+def programs() -> dict[str, str]:
+    """The compiler's version, if it is on PATH."""
+    program = find_compiler()
+    return {} if program is None else {PROGRAM: compiler_version(program)}
+
+
 def compiler_version(program: Path) -> str:
     """What the program says of itself; ``unknown`` if it says nothing that we know.
 

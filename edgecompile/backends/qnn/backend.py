@@ -64,9 +64,9 @@ class QnnBackend:
 
         TOPS are published for integers; in half precision the bound is the memory's alone.
         """
-        from edgecompile.backends.qnn.check import has_pairs
         from edgecompile.backends.roofline import COMPUTE, roofline
         from edgecompile.graph.macs import count_macs
+        from edgecompile.graph.qdq import has_pairs
 
         facts = dict(target.facts)
         if not has_pairs(hub):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import onnx_ir as ir
@@ -11,18 +10,12 @@ from edgecompile.backends.qnn.compile import Refused, compile_hub
 from edgecompile.backends.qnn.lowering import lower_hub
 from edgecompile.backends.qnn.options import QnnOptions
 from edgecompile.backends.qnn.trace import Refusal
-from edgecompile.compress.narrow import quantize_weights
-from edgecompile.compress.place import (
-    Widths,
-    place_activations,
-    place_elementwise_constants,
-)
+from edgecompile.compress.draft import draft
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.findings import Finding
 from edgecompile.graph.constants import half_constant
-from edgecompile.graph.hub import require_opset
 from edgecompile.graph.provenance import Provenance, provenance
-from edgecompile.graph.qdq import WIDE_QDQ_OPSET, TensorParams
+from edgecompile.graph.qdq import has_pairs
 from edgecompile.recipe.schema import INTEGER_BITS, Precision
 from edgecompile.recipe.target import Target
 
@@ -41,7 +34,7 @@ def check_hub(hub: ir.Model, target: Target, precision: Precision) -> list[Findi
     """
     options = QnnOptions.model_validate(target.options)
     if precision in INTEGER_BITS and not holds_precision(hub):
-        hub = with_any_scales(hub, precision)
+        hub = draft(hub, QuantScheme("affine", True, *INTEGER_BITS[precision]))
     elif not has_pairs(hub) and options.htp_arch < FIRST_WITH_HALF:
         return [_no_half(target, options)]
     try:
@@ -64,31 +57,9 @@ def findings_of(refusals: Sequence[Refusal], hub: ir.Model, options: QnnOptions)
     return [_finding(refusal, origin_of(refusal.node), options) for refusal in refusals]
 
 
-def has_pairs(hub: ir.Model) -> bool:
-    """Is it quantized already?"""
-    return any(node.op_type == "QuantizeLinear" for node in hub.graph)
-
-
 def holds_precision(hub: ir.Model) -> bool:
     """Are its numbers decided already, whatever the recipe says?"""
     return has_pairs(hub) or any(half_constant(node.outputs[0]) is not None for node in hub.graph)
-
-
-def with_any_scales(hub: ir.Model, precision: Precision) -> ir.Model:
-    """A quantized copy of a float hub with the same scale everywhere.
-
-    The compiler's rules are about operators, types and shapes: before calibration any scale does.
-    """
-    bits, weight_bits = INTEGER_BITS[precision]
-    scheme = QuantScheme("affine", True, bits, weight_bits)
-    params = defaultdict[str, TensorParams](lambda: TensorParams(1 / 128, 0, bits))
-    result = quantize_weights(hub, per_channel=True, bits=weight_bits)
-    widths = Widths({8: params}, frozenset(), frozenset())
-    place_elementwise_constants(result, scheme, widths)
-    place_activations(result, widths)
-    if bits == 16:
-        require_opset(result, WIDE_QDQ_OPSET)
-    return result
 
 
 def _no_half(target: Target, options: QnnOptions) -> Finding:

@@ -17,7 +17,7 @@ from edgecompile.backends.tensorrt.run import run_graph
 from edgecompile.digest import digest_file
 from edgecompile.errors import ContractError
 from edgecompile.graph.hub import Array, name_of, save, shape_of
-from edgecompile.graph.qdq import tensor_params
+from edgecompile.graph.qdq import has_pairs, tensor_params
 
 SAMPLES = 8
 """Reference samples: enough for a variance, few enough for a process of trtexec each."""
@@ -54,7 +54,7 @@ def write_bundle(lowered: Lowered, options: BundleOptions, folder: Path) -> None
 
 def _settings(lowered: Lowered, options: BundleOptions) -> str:
     """What build_engine.sh cannot know by itself."""
-    quantized = any(node.op_type == "QuantizeLinear" for node in lowered.model.graph)
+    quantized = has_pairs(lowered.model)
     weak = [
         *(["--int8"] if quantized else []),
         *(["--fp16"] if lowered.float_type == "float16" else []),

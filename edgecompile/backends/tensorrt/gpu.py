@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edgecompile.backends.isolation import run_isolated
-from edgecompile.backends.tensorrt.device.run_engine import main
-from edgecompile.evaluate.outputs import Array, load_outputs
+
+if TYPE_CHECKING:
+    from edgecompile.evaluate.outputs import Array
 
 TIME_LIMIT_SECONDS = 900
 
@@ -36,6 +36,11 @@ def run_on_gpu(engine: Path, inputs: Array) -> Sequence[Array]:
     Raises:
         ToolchainFailed: TensorRT does not load or run it, or took too long.
     """
+    import numpy as np
+
+    from edgecompile.backends.tensorrt.device.run_engine import main
+    from edgecompile.evaluate.outputs import load_outputs
+
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         np.save(work / "samples.npy", np.ascontiguousarray(inputs, np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -10,7 +11,7 @@ from edgecompile.backends.tensorrt.engine import Engine
 from edgecompile.backends.tensorrt.lowering import Lowered
 from edgecompile.backends.tensorrt.pairs import REASONS
 from edgecompile.findings import Finding
-from edgecompile.graph.provenance import provenance
+from edgecompile.graph.provenance import finding_at
 from edgecompile.graph.qdq import WEIGHTED
 
 _PAGE = "docs/backends/tensorrt.md"
@@ -50,17 +51,11 @@ def engine_remarks(hub: ir.Model, engine: Engine) -> list[Finding]:
     nodes = {node.name: node for node in hub.graph}
     found = []
     for name in engine.not_int8:
-        node = nodes.get(name)
-        origin = None if node is None else provenance(node)
+        message = f"{name} is quantized in the hub, and {engine.compiler} computes it in float"
         found.append(
-            Finding(
-                "warning",
-                "tensorrt-not-int8",
-                f"{name} is quantized in the hub, and {engine.compiler} computes it in float",
+            replace(
+                finding_at(nodes.get(name), "warning", "tensorrt-not-int8", message),
                 node=name,
-                op_type=None if node is None else node.op_type,
-                module=origin.module if origin else None,
-                source=origin.source if origin else None,
                 reference=_PAGE,
             )
         )

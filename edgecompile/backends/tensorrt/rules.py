@@ -23,7 +23,7 @@ from edgecompile.backends.tensorrt.pairs import is_dequantized
 from edgecompile.backends.tensorrt.rule import Broken
 from edgecompile.backends.tensorrt.rules_of_nodes import RULES
 from edgecompile.findings import Finding
-from edgecompile.graph.provenance import provenance
+from edgecompile.graph.provenance import finding_at
 
 Kind = Literal["rtx", "tensorrt"]
 
@@ -59,17 +59,13 @@ def broken_rules(
 
 
 def _finding(node: ir.Node | None, broken: Broken, kind: Kind) -> Finding:
-    origin = None if node is None else provenance(node)
-    return Finding(
+    return finding_at(
+        node,
         broken.level,
         f"tensorrt-{broken.rule}",
         broken.message,
-        node=None if node is None else node.name,
-        op_type=None if node is None else node.op_type,
-        module=None if origin is None else origin.module,
-        source=None if origin is None else origin.source,
-        remedy=broken.remedy,
-        reference=broken.reference or _REFERENCES[kind],
+        broken.remedy,
+        broken.reference or _REFERENCES[kind],
     )
 
 

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgecompile.backends.tensorrt.rule import Broken
 from edgecompile.graph.hub import Array, constant
 from edgecompile.graph.qdq import WEIGHTED, weight_axis
+from edgecompile.graph.reading import rank_of
 
 _PAGE = "NVIDIA, TensorRT documentation, Working with Quantized Types"
 _MOST_RANK = 8
@@ -159,16 +160,12 @@ def _forms(node: ir.Node, opset: int) -> Iterator[Broken]:
         if node.attributes.get_int("antialias", 0) or mode not in _RESIZES:
             yield Broken("resize", "it resizes with antialias, or by other coordinates than most")
     windowed = node.inputs[1] if node.op_type in _CONVOLUTIONS else data
-    if node.op_type in _CONVOLUTIONS | _POOLS and _rank_of(windowed) > 5:
+    if node.op_type in _CONVOLUTIONS | _POOLS and rank_of(windowed) > 5:
         yield Broken("windows", "windows have at most 3 dimensions")
     if node.op_type == "MatMul" and data is not None and data.dtype in _INTEGERS:
         yield Broken("integer-product", "it multiplies integers", "cast them to float32")
     if node.op_type == "TopK" and _largest(constant(node.inputs[1])) > _MOST_TOPK:
         yield Broken("top-k", f"K is more than {_MOST_TOPK}")
-
-
-def _rank_of(value: ir.Value | None) -> int:
-    return 0 if value is None or value.shape is None else len(value.shape)
 
 
 def _largest(array: Array | None) -> int:

@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from edgecompile.backends.tflite.converter import can_convert
 from edgecompile.findings import Finding
-from edgecompile.formats.tflite.check import check_operators, node_finding, refused_nodes
+from edgecompile.formats.tflite.check import TABLE, check_operators, refused_nodes
+from edgecompile.graph.provenance import finding_at
 
 
 def check_hub(
@@ -23,10 +24,10 @@ def check_hub(
 
 
 def _left_to_tensorflow(node: ir.Node) -> Finding:
-    return node_finding(
+    return finding_at(
         node,
         "warning",
         "tflite-converter",
         f"edgecompile writes no {node.op_type}: TensorFlow's converter will make the whole file",
-        None,
+        reference=TABLE,
     )

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgecompile.findings import Finding, Level
+from edgecompile.findings import Finding
 from edgecompile.formats.tflite.lower import operators_by_node
 from edgecompile.formats.tflite.operators import OPERATORS
 from edgecompile.graph.constants import half_constant
-from edgecompile.graph.provenance import provenance
+from edgecompile.graph.provenance import finding_at
 from edgecompile.graph.qdq import FIXED_OUTPUT
 from edgecompile.recipe.target import Scheme
 
 _IGNORED = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
-_TABLE = "docs/backends/tflite.md"
-_REMEDY = f"write this part of forward() with other operators ({_TABLE} lists them)"
+TABLE = "docs/backends/tflite.md"
+_REMEDY = f"write this part of forward() with other operators ({TABLE} lists them)"
 
 
 def check_operators(hub: ir.Model, device_operators: Sequence[str] = ()) -> list[Finding]:
@@ -25,19 +25,20 @@ def check_operators(hub: ir.Model, device_operators: Sequence[str] = ()) -> list
     `device_operators` are the names that the runtime knows; empty: all.
     """
     refused = [
-        node_finding(node, "error", "tflite-operator", reason, _REMEDY)
+        finding_at(node, "error", "tflite-operator", reason, _REMEDY, TABLE)
         for node, reason in refused_nodes(hub)
     ]
     if refused or not device_operators:
         return refused
     known = set(device_operators)
     return [
-        node_finding(
+        finding_at(
             node,
             "error",
             "tflite-runtime-operator",
             f"the device's runtime has no {' and no '.join(missing)}",
             _REMEDY,
+            TABLE,
         )
         for node, names in operators_by_node(hub)
         if (missing := sorted(set(names) - known))
@@ -49,12 +50,13 @@ def check_scheme(hub: ir.Model, scheme: Scheme) -> list[Finding]:
     if scheme == "affine":
         return []
     return [
-        node_finding(
+        finding_at(
             node,
             "error",
             "tflite-fixed-output",
             f"TFLite's int8 {node.op_type} has a zero point, which the scheme {scheme} has not",
             "give the target the scheme affine",
+            TABLE,
         )
         for node in hub.graph
         if FIXED_OUTPUT["affine"].get(node.op_type) != FIXED_OUTPUT[scheme].get(node.op_type)
@@ -65,24 +67,6 @@ def refused_nodes(hub: ir.Model) -> list[tuple[ir.Node, str]]:
     """The nodes that our emitter cannot write, each with the reason."""
     reasons = ((node, _refusal(node)) for node in hub.graph)
     return [(node, reason) for node, reason in reasons if reason is not None]
-
-
-def node_finding(
-    node: ir.Node, level: Level, rule: str, message: str, remedy: str | None
-) -> Finding:
-    """A finding about a node, with where it came from in the user's PyTorch."""
-    origin = provenance(node)
-    return Finding(
-        level,
-        rule,
-        message,
-        node=node.name,
-        op_type=node.op_type,
-        module=origin.module,
-        source=origin.source,
-        remedy=remedy,
-        reference=_TABLE,
-    )
 
 
 def _refusal(node: ir.Node) -> str | None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecompile.backends.edgetpu.draft import drafted
 from edgecompile.backends.edgetpu.lowering import lower_for_edgetpu
 from edgecompile.backends.edgetpu.mapping import predict_mapping
 from edgecompile.backends.edgetpu.refusals import find_refusals
 from edgecompile.backends.edgetpu.rewrites import rewritten
+from edgecompile.compress.draft import draft
 from edgecompile.formats.tflite.graph import parse_graph
 from edgecompile.formats.tflite.run import run_tflite
 from edgecompile.graph.qdq import output_scales, require_qdq
 from tests.formats.tflite.cases import CASES
 from tests.formats.tflite.compare import by_onnx_runtime, lsb_differences
-from tests.hubs import hub_of, quickly_quantized, samples_for
+from tests.hubs import AFFINE, hub_of, quickly_quantized, samples_for
 
 IMAGE = "float[1,6,8,8] x"
 POOL = "kernel_shape=[3,3],strides=[2,2],pads=[1,1,1,1]"
@@ -125,8 +125,8 @@ def test_every_operator_of_tflite_computes_the_same_in_the_edge_tpus_forms(case,
 @pytest.mark.parametrize("name", ["Gelu", "Split", "Gemm", "Conv with groups", "PixelShuffle"])
 def test_a_draft_has_the_operators_of_the_quantized_hub(name):
     inputs, body, constants, _, operators = REWRITES[name]
-    draft = rewritten(drafted(hub_of(inputs, body, constants)))
-    graph = parse_graph(lower_for_edgetpu(draft, "int8").content, name)
+    drafted = rewritten(draft(hub_of(inputs, body, constants), AFFINE))
+    graph = parse_graph(lower_for_edgetpu(drafted, "int8").content, name)
     assert [operator.name for operator in graph.operators] == operators
 
 

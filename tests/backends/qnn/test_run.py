@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from edgecompile.backends.qnn import run as running
@@ -67,6 +69,16 @@ def test_the_emulated_binary_says_what_the_hub_says(tmp_path, hub, make, least_d
     assert agreement.sqnr_db is None or agreement.sqnr_db >= least_db
 
 
+def decibel_on_the_emulator(hub: ir.Model, folder: Path) -> float:
+    """SQNR of the binary's outputs against the hub's."""
+    BACKEND.lower(hub, load_target("snapdragon-8-gen-3"), folder)
+    samples = samples_for(IMAGES, 20, seed=5)
+    found = BACKEND.run(folder / "model.bin", samples, {})
+    agreement = compare(run_onnx(serialize(hub), samples), found)
+    assert agreement.sqnr_db is not None
+    return agreement.sqnr_db
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_an_operator_left_in_float_runs_on_the_tensor_processor_as_well(tmp_path, bits):
     hub = quickly_quantized(
@@ -75,24 +87,14 @@ def test_an_operator_left_in_float_runs_on_the_tensor_processor_as_well(tmp_path
         QuantScheme("affine", True, bits, 8),
         float_nodes=frozenset({"conv3"}),
     )
-    BACKEND.lower(hub, load_target("snapdragon-8-gen-3"), tmp_path)
-    samples = samples_for(IMAGES, 20, seed=5)
-    found = BACKEND.run(tmp_path / "model.bin", samples, {})
-    agreement = compare(run_onnx(serialize(hub), samples), found)
-    assert agreement.sqnr_db is not None
-    assert agreement.sqnr_db >= 18
+    assert decibel_on_the_emulator(hub, tmp_path) >= 18
 
 
 def test_operators_raised_to_16_bits_run_amid_those_of_8(tmp_path):
     with patch("edgecompile.compress.decision.post_training_quantize", plain_min_max):
         decision = decide(IMAGES, samples_for(IMAGES, 64), AFFINE)
     hub = write_hub(replace(decision, wide_nodes=frozenset({"conv1", "relu2", "gemm6"})))
-    BACKEND.lower(hub, load_target("snapdragon-8-gen-3"), tmp_path)
-    samples = samples_for(IMAGES, 20, seed=5)
-    found = BACKEND.run(tmp_path / "model.bin", samples, {})
-    agreement = compare(run_onnx(serialize(hub), samples), found)
-    assert agreement.sqnr_db is not None
-    assert agreement.sqnr_db >= 18
+    assert decibel_on_the_emulator(hub, tmp_path) >= 18
 
 
 def test_it_is_the_binary_that_runs(tmp_path):

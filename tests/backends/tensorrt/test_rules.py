@@ -56,7 +56,10 @@ def verdict_of_compiler(probe: Probe, folder: Path) -> str:
         n for n in model.graph if n.op_type in WEIGHTED and any(map(is_dequantized, n.inputs))
     ]
     matrices = [layer for layer in answer["layers"] if layer["type"] in MATRIX_LAYERS]
-    if products and any(layer["inputs"][0]["dtype"] != "Int8" for layer in matrices):
+    in_int8 = [layer["inputs"][0]["dtype"] == "Int8" for layer in matrices]
+    # A product in float may be no layer of its own: it is fused with the casts of its data.
+    is_hidden = not matrices and any(is_dequantized(node.inputs[0]) for node in products)
+    if products and (not all(in_int8) or is_hidden):
         return "float"
     return "taken"
 

@@ -14,6 +14,16 @@ from edgecompile.errors import UserError
 Tensor = torch.Tensor
 Pads = list[tuple[int, int]]
 
+_CONVOLUTIONS = (functional.conv1d, functional.conv2d, functional.conv3d)
+_TRANSPOSED = (
+    functional.conv_transpose1d,
+    functional.conv_transpose2d,
+    functional.conv_transpose3d,
+)
+_MAX_POOLS = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
+_AVERAGE_POOLS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
+"""By the number of dimensions that the window moves over, less one."""
+
 
 def _pads(
     pad_type: str,
@@ -62,7 +72,7 @@ def conv(
     ones = [1] * len(kernel)
     steps, spread = integers(strides, ones), integers(dilations, ones)
     pads = _pads(pad_type, pad, list(x.shape[2:]), kernel, steps, spread)
-    function = (functional.conv1d, functional.conv2d, functional.conv3d)[len(kernel) - 1]
+    function = _CONVOLUTIONS[len(kernel) - 1]
     return function(_padded(x, pads), weight, bias, steps, 0, spread, int(groups))
 
 
@@ -83,11 +93,7 @@ def conv_transpose(
     steps, spread = integers(strides, ones), integers(dilations, ones)
     if pad_type not in {"valid", "custom"}:
         raise UserError(f"conv_transpose with pad_type {pad_type} is not computed")
-    function = (
-        functional.conv_transpose1d,
-        functional.conv_transpose2d,
-        functional.conv_transpose3d,
-    )[len(kernel) - 1]
+    function = _TRANSPOSED[len(kernel) - 1]
     whole = function(x, weight, bias, steps, 0, 0, int(groups), spread)
     for i, (before, after) in enumerate(_pads(pad_type, pad, [], kernel, steps, spread)):
         size = whole.shape[2 + i] - before - after
@@ -107,9 +113,7 @@ def max_pool(
 ) -> Tensor:
     """The largest of each window; padding is never chosen."""
     kernel, steps, pads = _pool_window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-    function = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[
-        len(kernel) - 1
-    ]
+    function = _MAX_POOLS[len(kernel) - 1]
     return function(_padded(x, pads, float("-inf")), kernel, steps)
 
 
@@ -124,9 +128,7 @@ def avg_pool(
 ) -> Tensor:
     """The mean of each window, with the padding's zeros or without them."""
     kernel, steps, pads = _pool_window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-    function = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[
-        len(kernel) - 1
-    ]
+    function = _AVERAGE_POOLS[len(kernel) - 1]
     mean = function(_padded(x, pads), kernel, steps)
     if not exclude_padding_from_average:
         return mean

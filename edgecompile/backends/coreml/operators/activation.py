@@ -8,10 +8,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.emission import Emission
-from edgecompile.backends.coreml.operators.entry import Operator, rank_of
+from edgecompile.backends.coreml.operators.entry import Operator
 from edgecompile.graph.clamps import clamp_bounds
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import shape_of
+from edgecompile.graph.reading import rank_of
 
 
 def _unary(kind: str) -> Callable[[Emission, ir.Node], None]:

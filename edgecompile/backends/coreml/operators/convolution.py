@@ -7,16 +7,10 @@ from typing import Any
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.emission import Emission
-from edgecompile.backends.coreml.operators.entry import (
-    AUTO_PAD,
-    Operator,
-    auto_pads,
-    integers_of,
-    paired,
-    rank_of,
-)
+from edgecompile.backends.coreml.operators.entry import Operator, paired
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.qdq import WEIGHT_INPUT
+from edgecompile.graph.reading import AUTO_PAD, auto_pads, integers_of, rank_of
 
 
 def _window(emission: Emission, node: ir.Node) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.emission import Emission
-from edgecompile.backends.coreml.operators.entry import Operator, rank_of
-from edgecompile.graph.constants import is_static, static_value
+from edgecompile.backends.coreml.operators.entry import Operator
+from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.qdq import WEIGHT_INPUT
+from edgecompile.graph.reading import rank_of, refuse_scaled_product
 
 _WIDEST = 3
 """Rank up to which `linear` takes its input (coremltools, mil/ops/defs/iOS15/linear.py)."""
@@ -45,16 +45,7 @@ def _linear(emission: Emission, node: ir.Node, transposed: bool, bias: Array | N
 def _refuse_gemm(node: ir.Node) -> str | None:
     if not is_static(node.inputs[WEIGHT_INPUT]) or bool(node.attributes.get_int("transA", 0)):
         return "the second matrix of Gemm must be constant, the first not transposed"
-    alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
-    if (alpha, beta) != (1.0, 1.0):
-        return "alpha and beta other than 1 are not written"
-    bias = static_value(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
-    if len(node.inputs) > 2 and node.inputs[2] is not None and bias is None:
-        return "the bias of Gemm must be constant"
-    columns = shape_of(node.outputs[0])[-1]
-    if bias is None or bias.size == 1 or bias.shape[-1] == bias.size == columns:
-        return None
-    return "the bias of Gemm must be one number, or one per column"
+    return refuse_scaled_product(node)
 
 
 def _refuse_matmul(node: ir.Node) -> str | None:

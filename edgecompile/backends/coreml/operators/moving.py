@@ -5,9 +5,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.emission import Emission
-from edgecompile.backends.coreml.operators.entry import Operator, integers_in, rank_of
+from edgecompile.backends.coreml.operators.entry import Operator
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import constant, shape_of
+from edgecompile.graph.reading import integers_in, rank_of
 
 
 def emit_reshape(emission: Emission, node: ir.Node) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.emission import Emission
-from edgecompile.backends.coreml.operators.entry import Operator, rank_of
+from edgecompile.backends.coreml.operators.entry import Operator
 from edgecompile.graph.constants import is_static
+from edgecompile.graph.reading import rank_of
 
 
 def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:

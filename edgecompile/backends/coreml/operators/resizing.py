@@ -5,8 +5,9 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecompile.backends.coreml.emission import Emission
-from edgecompile.backends.coreml.operators.entry import Operator, rank_of
+from edgecompile.backends.coreml.operators.entry import Operator
 from edgecompile.graph.hub import shape_of
+from edgecompile.graph.reading import rank_of, resize_mode
 
 _BILINEAR = {
     "asymmetric": {"align_corners": False, "half_pixel_centers": False},
@@ -18,19 +19,12 @@ _BILINEAR = {
 output of one pixel."""
 
 
-def _mode(node: ir.Node) -> tuple[str, str]:
-    return (
-        node.attributes.get_string("mode", "nearest") or "nearest",
-        node.attributes.get_string("coordinate_transformation_mode", "half_pixel") or "half_pixel",
-    )
-
-
 def emit_resize(emission: Emission, node: ir.Node) -> None:
     """The factors of height and width as constants."""
     source = node.inputs[0]
     assert source is not None
     before, after = shape_of(source), shape_of(node.outputs[0])
-    mode, coordinates = _mode(node)
+    mode, coordinates = resize_mode(node)
     kind, more = "upsample_nearest_neighbor", {}
     if mode == "linear":
         kind, more = "upsample_bilinear", _BILINEAR[coordinates]
@@ -47,7 +41,7 @@ def emit_resize(emission: Emission, node: ir.Node) -> None:
 def _refuse_resize(node: ir.Node) -> str | None:
     if rank_of(node.inputs[0]) != 4:
         return "only images (4-D) are resized"
-    mode, coordinates = _mode(node)
+    mode, coordinates = resize_mode(node)
     if mode not in {"nearest", "linear"} or (mode == "linear" and coordinates not in _BILINEAR):
         return f"Resize with mode {mode} and coordinates {coordinates} is not written"
     rounding = node.attributes.get_string("nearest_mode", "")

@@ -1,8 +1,8 @@
-"""One entry of the table of operators, and how entries read a node."""
+"""One entry of the table of operators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -32,22 +32,3 @@ class Operator:
     def bits(self) -> frozenset[int]:
         """The widths of integer activations that it has kernels for."""
         return frozenset([8] * self.integer + [16] * self.wide)
-
-
-def rank_of(value: ir.Value | None) -> int:
-    """The rank of a tensor; 0 when it is not known."""
-    return 0 if value is None or value.shape is None else len(value.shape)
-
-
-def auto_pads(node: ir.Node) -> bool:
-    """Does the node leave its pads to the runtime?"""
-    return node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET"
-
-
-AUTO_PAD = "auto_pad is not written: give explicit pads, as torch exports them"
-"""Why such a node is refused."""
-
-
-def integers_of(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
-    """An attribute that is a list of integers."""
-    return list(node.attributes.get_ints(name, default))

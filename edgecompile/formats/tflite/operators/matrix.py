@@ -10,11 +10,12 @@ import onnx_ir as ir
 from edgecompile.formats.tflite.emission import Emission, Tensor, Weight
 from edgecompile.formats.tflite.flatbuffer import VALID, activation_code, make_options
 from edgecompile.formats.tflite.layout import CHANNELS_LAST, plain
-from edgecompile.formats.tflite.operators.entry import Operator, rank_of
+from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.formats.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
-from edgecompile.graph.constants import is_static, static_value
+from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.qdq import WEIGHT_INPUT
+from edgecompile.graph.reading import rank_of, refuse_scaled_product
 
 
 def _refuse_gemm(node: ir.Node) -> str | None:
@@ -22,20 +23,7 @@ def _refuse_gemm(node: ir.Node) -> str | None:
         return "the second matrix of Gemm must be constant"
     if node.attributes.get_int("transA", 0):
         return "a transposed first matrix is not written"
-    alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
-    if (alpha, beta) != (1.0, 1.0):
-        return "alpha and beta other than 1 are not written"
-    return _refuse_bias(node)
-
-
-def _refuse_bias(node: ir.Node) -> str | None:
-    bias = static_value(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
-    if len(node.inputs) > 2 and node.inputs[2] is not None and bias is None:
-        return "the bias of Gemm must be constant"
-    columns = shape_of(node.outputs[0])[-1]
-    if bias is None or bias.size == 1 or bias.shape[-1] == bias.size == columns:
-        return None
-    return "the bias of Gemm must be one number, or one per column"
+    return refuse_scaled_product(node)
 
 
 def _refuse_matmul(node: ir.Node) -> str | None:

@@ -18,10 +18,11 @@ from edgecompile.formats.tflite.layout import (
     stored_shape,
 )
 from edgecompile.formats.tflite.operators.elementwise import common_order
-from edgecompile.formats.tflite.operators.entry import Operator, rank_of
+from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, constant, name_of, shape_of
 from edgecompile.graph.qdq import WEIGHTED
+from edgecompile.graph.reading import rank_of
 
 
 def emit_reshape(emission: Emission, node: ir.Node) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission
 from edgecompile.formats.tflite.flatbuffer import SAME, VALID, activation_code, make_options
 from edgecompile.formats.tflite.layout import CHANNELS_LAST, drop_axes, stored_axis
-from edgecompile.formats.tflite.operators.entry import (
+from edgecompile.formats.tflite.operators.entry import Operator
+from edgecompile.formats.tflite.operators.padding import pad_image, padding_of
+from edgecompile.graph.hub import shape_of
+from edgecompile.graph.reading import (
     AUTO_PAD,
-    Operator,
+    adds_a_window,
     auto_pads,
     integers_of,
     rank_of,
+    reduced_axes,
+    refuse_variable_axes,
+    spatial_axes,
 )
-from edgecompile.formats.tflite.operators.padding import pad_image, padding_of
-from edgecompile.graph.constants import is_static
-from edgecompile.graph.hub import constant, shape_of
 
 
 def _pool(name: str) -> Callable[[Emission, ir.Node], None]:
@@ -61,24 +63,13 @@ def _refuse_pool(node: ir.Node) -> str | None:
         return "only pools over two dimensions are written"
     if auto_pads(node):
         return AUTO_PAD
-    if node.attributes.get_int("ceil_mode", 0) and _rounds_up(node):
+    if node.attributes.get_int("ceil_mode", 0) and adds_a_window(node):
         return "ceil_mode is not written: TFLite's pools round down"
     if any(d != 1 for d in integers_of(node, "dilations", [1, 1])):
         return "TFLite's pools have no dilation"
     if len(node.outputs) > 1 and node.outputs[1].uses():
         return "the indices of MaxPool are not written"
     return None
-
-
-def _rounds_up(node: ir.Node) -> bool:
-    """Does ceil_mode matter for this input's size?"""
-    source = node.inputs[0]
-    assert source is not None
-    sizes, kernel = shape_of(source)[2:], integers_of(node, "kernel_shape", [])
-    strides, pads = integers_of(node, "strides", [1, 1]), integers_of(node, "pads", [0, 0, 0, 0])
-    return any(
-        (sizes[i] + pads[i] + pads[i + 2] - kernel[i]) % strides[i] for i in range(len(sizes))
-    )
 
 
 def _refuse_average(node: ir.Node) -> str | None:
@@ -111,35 +102,14 @@ def _reduction(
     return emit
 
 
-def _reduced_axes(node: ir.Node) -> list[int]:
-    if len(node.inputs) > 1 and node.inputs[1] is not None:
-        axes = constant(node.inputs[1])
-        assert axes is not None
-        listed = [int(axis) for axis in np.ravel(axes)]
-    else:
-        listed = integers_of(node, "axes", [])
-    reduces_all = not listed and not node.attributes.get_int("noop_with_empty_axes", 0)
-    return list(range(rank_of(node.inputs[0]))) if reduces_all else listed
-
-
-def _spatial_axes(node: ir.Node) -> list[int]:
-    return list(range(2, rank_of(node.inputs[0])))
-
-
-def _refuse_reduction(node: ir.Node) -> str | None:
-    if len(node.inputs) > 1 and node.inputs[1] is not None and not is_static(node.inputs[1]):
-        return "the axes of a reduction must be constant"
-    return None
-
-
 OPERATORS = {
     "MaxPool": Operator(_pool("MAX_POOL_2D"), _refuse_pool, wide=True),
     "AveragePool": Operator(_pool("AVERAGE_POOL_2D"), _refuse_average, wide=True),
-    "GlobalAveragePool": Operator(_reduction("MEAN", _spatial_axes), wide=True),
-    "GlobalMaxPool": Operator(_reduction("REDUCE_MAX", _spatial_axes)),
-    "ReduceMean": Operator(_reduction("MEAN", _reduced_axes), _refuse_reduction, wide=True),
-    "ReduceMax": Operator(_reduction("REDUCE_MAX", _reduced_axes), _refuse_reduction),
-    "ReduceMin": Operator(_reduction("REDUCE_MIN", _reduced_axes), _refuse_reduction),
+    "GlobalAveragePool": Operator(_reduction("MEAN", spatial_axes), wide=True),
+    "GlobalMaxPool": Operator(_reduction("REDUCE_MAX", spatial_axes)),
+    "ReduceMean": Operator(_reduction("MEAN", reduced_axes), refuse_variable_axes, wide=True),
+    "ReduceMax": Operator(_reduction("REDUCE_MAX", reduced_axes), refuse_variable_axes),
+    "ReduceMin": Operator(_reduction("REDUCE_MIN", reduced_axes), refuse_variable_axes),
     # The reference kernel of int8 SUM is wrong (toolchain notes, measured): float.
-    "ReduceSum": Operator(_reduction("SUM", _reduced_axes), _refuse_reduction, integer=False),
+    "ReduceSum": Operator(_reduction("SUM", reduced_axes), refuse_variable_axes, integer=False),
 }

@@ -7,8 +7,9 @@ import onnx_ir as ir
 from edgecompile.formats.tflite.emission import Emission
 from edgecompile.formats.tflite.flatbuffer import make_options
 from edgecompile.formats.tflite.layout import CHANNELS_LAST
-from edgecompile.formats.tflite.operators.entry import Operator, rank_of
+from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.graph.hub import constant, shape_of
+from edgecompile.graph.reading import rank_of, resize_mode
 
 _MODES = {
     ("nearest", "asymmetric"): ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", {}),
@@ -33,17 +34,10 @@ _MODES = {
 for an output of one pixel."""
 
 
-def _mode(node: ir.Node) -> tuple[str, str]:
-    return (
-        node.attributes.get_string("mode", "nearest") or "nearest",
-        node.attributes.get_string("coordinate_transformation_mode", "half_pixel") or "half_pixel",
-    )
-
-
 def _refuse_resize(node: ir.Node) -> str | None:
     if rank_of(node.inputs[0]) != 4:
         return "only images (4-D) are resized"
-    mode = _mode(node)
+    mode = resize_mode(node)
     if mode not in _MODES:
         return f"Resize with mode {mode[0]} and coordinates {mode[1]} has no TFLite operator"
     if mode[0] == "nearest" and node.attributes.get_string("nearest_mode", "") != "floor":
@@ -70,7 +64,7 @@ def _refuse_sizes(node: ir.Node) -> str | None:
 
 def emit_resize(emission: Emission, node: ir.Node) -> None:
     """The new height and width as a constant; scales are only how ONNX came to them."""
-    name, kind, fields = _MODES[_mode(node)]
+    name, kind, fields = _MODES[resize_mode(node)]
     x = emission.activation(node, 0, CHANNELS_LAST)
     result = emission.result(node, CHANNELS_LAST)
     size = emission.writer.integers(result.stored[1:3])

@@ -1,0 +1,93 @@
+"""What a node of the hub says, read once for every backend that writes it.
+
+Also the forms that none of our writers has: ``refuse_...`` says why, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecompile.graph.constants import is_static, static_value
+from edgecompile.graph.hub import constant, shape_of
+
+AUTO_PAD = "auto_pad is not written: give explicit pads, as torch exports them"
+"""Why a node that leaves its pads to the runtime is refused."""
+
+
+def rank_of(value: ir.Value | None) -> int:
+    """The rank of a tensor; 0 when it is not known."""
+    return 0 if value is None or value.shape is None else len(value.shape)
+
+
+def auto_pads(node: ir.Node) -> bool:
+    """Does the node leave its pads to the runtime?"""
+    return node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET"
+
+
+def integers_of(node: ir.Node, name: str, default: Sequence[int]) -> list[int]:
+    """An attribute that is a list of integers."""
+    return list(node.attributes.get_ints(name, default))
+
+
+def integers_in(node: ir.Node, index: int) -> list[int] | None:
+    """A constant input that is a list of integers; None for a missing one."""
+    value = node.inputs[index] if len(node.inputs) > index else None
+    array = constant(value)
+    return None if array is None else [int(number) for number in np.ravel(array)]
+
+
+def adds_a_window(node: ir.Node) -> bool:
+    """Does a pool's ceil_mode matter for this input's size?"""
+    source = node.inputs[0]
+    assert source is not None
+    sizes, kernel = shape_of(source)[2:], integers_of(node, "kernel_shape", [])
+    count = len(sizes)
+    strides = integers_of(node, "strides", [1] * count)
+    pads = integers_of(node, "pads", [0] * 2 * count)
+    return any(
+        (sizes[i] + pads[i] + pads[i + count] - kernel[i]) % strides[i] for i in range(count)
+    )
+
+
+def reduced_axes(node: ir.Node) -> list[int]:
+    """The axes of a reduction, which may count from the end; none: the node changes nothing."""
+    listed = integers_in(node, 1) or integers_of(node, "axes", [])
+    reduces_all = not listed and not node.attributes.get_int("noop_with_empty_axes", 0)
+    return list(range(rank_of(node.inputs[0]))) if reduces_all else listed
+
+
+def spatial_axes(node: ir.Node) -> list[int]:
+    """All axes but those of batch and channels."""
+    return list(range(2, rank_of(node.inputs[0])))
+
+
+def resize_mode(node: ir.Node) -> tuple[str, str]:
+    """Interpolation and coordinate transformation of a Resize."""
+    return (
+        node.attributes.get_string("mode", "nearest") or "nearest",
+        node.attributes.get_string("coordinate_transformation_mode", "half_pixel") or "half_pixel",
+    )
+
+
+def refuse_variable_axes(node: ir.Node) -> str | None:
+    """A reduction whose axes are known only when the model runs."""
+    if len(node.inputs) > 1 and node.inputs[1] is not None and not is_static(node.inputs[1]):
+        return "the axes of a reduction must be constant"
+    return None
+
+
+def refuse_scaled_product(node: ir.Node) -> str | None:
+    """A Gemm with factors, or with a bias that is not one number or one per column."""
+    alpha, beta = node.attributes.get_float("alpha", 1.0), node.attributes.get_float("beta", 1.0)
+    if (alpha, beta) != (1.0, 1.0):
+        return "alpha and beta other than 1 are not written"
+    bias = static_value(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
+    if len(node.inputs) > 2 and node.inputs[2] is not None and bias is None:
+        return "the bias of Gemm must be constant"
+    columns = shape_of(node.outputs[0])[-1]
+    if bias is None or bias.size == 1 or bias.shape[-1] == bias.size == columns:
+        return None
+    return "the bias of Gemm must be one number, or one per column"
