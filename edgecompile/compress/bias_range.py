@@ -34,7 +34,7 @@ def make_room_for_biases(
     for node in hub.graph:
         weight = weights.get(node.name or "")
         bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-        source = node.inputs[0]
+        source = node.inputs[0] if node.inputs else None  # a Constant has none
         if weight is None or bias is None or source is None or name_of(source) not in params:
             continue
         least = np.abs(bias.ravel()) / (params[name_of(source)].scale * LARGEST_BIAS)

@@ -73,22 +73,17 @@ def write_hub(decision: Decision) -> ir.Model:
 
 def place(decision: Decision) -> ir.Model:
     """A copy of the decision's hub with its QDQ pairs; clamps still stand beside them."""
-    hub, float_nodes = decision.hub, decision.float_nodes
-    params = activation_params(decision)
+    hub, scheme = decision.hub, decision.scheme
+    params, wide = activation_params(decision), {}
+    if decision.wide_nodes:
+        wide = activation_params(replace(decision, scheme=replace(scheme, activation_bits=16)))
+    widths = Widths(params, wide, decision.wide_nodes, decision.float_nodes)
     result = ir.from_proto(ir.to_proto(hub))
     weights = make_room_for_biases(hub, decision.weights, params)
-    place_weights(result, weights, float_nodes)
-    placed = {8: params}
-    if decision.wide_nodes:
-        wide = replace(decision, scheme=replace(decision.scheme, activation_bits=16))
-        placed[16] = activation_params(wide)
-    widths = Widths(placed, decision.wide_nodes, float_nodes)
-    place_elementwise_constants(result, decision.scheme, widths)
+    place_weights(result, weights, decision.float_nodes)
+    place_elementwise_constants(result, scheme, widths)
     place_activations(result, widths)
-    if decision.wide_nodes or (decision.scheme.activation_bits, decision.scheme.weight_bits) != (
-        8,
-        8,
-    ):
+    if wide or scheme.activation_bits != 8 or scheme.weight_bits != 8:
         require_opset(result, WIDE_QDQ_OPSET)
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -27,20 +27,22 @@ from edgecompile.graph.qdq import (
     VALUES,
     WEIGHT_INPUT,
     TensorParams,
+    tensor_params,
     weight_axis,
 )
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Which operators have which activations: int16 (`wide_nodes`), float, or the scheme's.
+    """Which operators have which activations: the scheme's, int16 (`wide_nodes`), or float.
 
-    `by_width` holds the parameters by tensor name, those of the scheme at 8 and of int16 at 16.
+    The parameters are by tensor name, those of int16 for the tensors of `wide_nodes` at least.
     """
 
-    by_width: Mapping[int, Mapping[str, TensorParams]]
-    wide_nodes: frozenset[str]
-    float_nodes: frozenset[str]
+    of_scheme: Mapping[str, TensorParams]
+    of_int16: Mapping[str, TensorParams] = field(default_factory=dict)
+    wide_nodes: frozenset[str] = frozenset()
+    float_nodes: frozenset[str] = frozenset()
 
     def is_wide(self, node: ir.Node) -> bool:
         """Does the operator read and write int16 amid others?"""
@@ -48,7 +50,7 @@ class Widths:
 
     def params(self, name: str, *, wide: bool) -> TensorParams:
         """The parameters of a tensor for the operators of one width."""
-        return self.by_width[16 if wide else 8][name]
+        return (self.of_int16 if wide else self.of_scheme)[name]
 
 
 def place_weights(
@@ -224,9 +226,7 @@ def absorb_clamps(model: ir.Model) -> None:
         consumers = [use.node for use in node.outputs[0].uses()]
         if len(consumers) != 1 or consumers[0].op_type != "QuantizeLinear":
             continue
-        scale, zero = constant(consumers[0].inputs[1]), constant(consumers[0].inputs[2])
-        assert scale is not None and zero is not None
-        params = TensorParams(float(scale), int(zero))
+        params = tensor_params(consumers[0])
         low, high = clamp_bounds(node)
         half_step = params.scale / 2
         if params.lowest < low - half_step or params.highest > high + half_step:

@@ -279,3 +279,18 @@ def test_weights_of_four_bits_keep_the_conventions_and_run(activation_bits):
     assert np.abs(weight.data.astype(int)).max() == 7
     wanted, found = (run_onnx(serialize(h), SAMPLES) for h in (NET, hub))
     assert compare(wanted, found).sqnr_db > 5
+
+
+@pytest.mark.parametrize("scheme", [*WIDE, AFFINE, SYMMETRIC], ids=str)
+def test_a_clamp_is_kept_where_the_integers_say_more_than_its_bounds(scheme):
+    hub = hub_of(
+        "float[1,2,4,4] x",
+        "d = Mul(x, four) c = Clip(d, low, high) y = Concat<axis=1>(c, d)",
+        "float four = {4.0}, float low = {-1.0}, float high = {1.0}",
+    )
+    samples = samples_for(hub, 16)
+    quantized = quickly_quantized(hub, samples, scheme)
+    wanted, found = (run_onnx(serialize(h), samples)[0] for h in (hub, quantized))
+    step = max(p.scale for _, p in activation_pairs(quantized))
+    assert np.abs(found[:, :2]).max() <= 1 + step
+    assert np.abs(found - wanted).max() <= 2 * step

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.errors import ContractError
+from edgecompile.errors import ContractError, TargetCannotRun
 from edgecompile.formats.tflite.choices import Border, Forms
 from edgecompile.formats.tflite.emission import Emission, Tensor, border_order
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
@@ -119,6 +119,11 @@ def _unsigned(emission: Emission, name: str, tensor: Tensor) -> Tensor:
     """A uint8 tensor that says the same: its zero point is 128 higher."""
     params = tensor.params
     assert params is not None
+    if params.bits != 8:
+        raise TargetCannotRun(
+            f"the model's border has {params.bits} bits, and uint8 has 8",
+            remedy="leave the border as the model has it: --set lower.tflite.io=int8, or float32",
+        )
     quantization = Quantization(
         np.array(params.scale, np.float32), np.array(params.zero_point + 128)
     )
