@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "ChecksArtifacts",
+    "Emulates",
     "Inspection",
     "OperatorFacts",
     "Probe",
@@ -106,14 +107,6 @@ class Backend(Protocol):
         """
         ...
 
-    def seconds_per_sample(self, hub: ir.Model) -> float:
-        """About what `run` takes for one sample of an artifact lowered from `hub`.
-
-        Asked only of a backend whose evidence is an emulator's: it decides how many samples are
-        measured, so it is a rule of thumb by the hub's size, the same on every machine.
-        """
-        ...
-
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
         """What the saved artifact, lowered from `hub`, may cost on the device, by models of it."""
         ...
@@ -130,6 +123,19 @@ class ChecksArtifacts(Protocol):
     def check_artifact(self, artifact: Path, target: Target) -> ArtifactCheck:
         """The fate of each operator, and findings. Whatever the bytes are, it is told as a
         finding."""
+        ...
+
+
+@runtime_checkable
+class Emulates(Protocol):
+    """What a backend may offer whose `run` is far slower than the device."""
+
+    def seconds_per_sample(self, hub: ir.Model) -> float:
+        """About what `run` takes for one sample of an artifact lowered from `hub`.
+
+        It decides how many samples are measured, so it is a rule of thumb by the hub's size, the
+        same on every machine.
+        """
         ...
 
 

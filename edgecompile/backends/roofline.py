@@ -19,34 +19,26 @@ COMPUTE, BANDWIDTH, POWER = "compute", "bandwidth", "power"
 UNITS = {COMPUTE: "TOPS", BANDWIDTH: "GB/s", POWER: "W"}
 
 
-def roofline(
-    macs: int, bytes_moved: int, facts: Mapping[str, Fact], compute: str = COMPUTE
-) -> list[Estimate]:
+def roofline(macs: int, bytes_moved: int, facts: Mapping[str, Fact]) -> list[Estimate]:
     """Bounds of latency, and of energy where the power is published.
 
-    `bytes_moved` is what must come from memory in one inference, the weights at least. `compute`
-    names the fact with the peak for the precision in use, an operation being half a
-    multiply-accumulate. Without any of the facts there is no estimate.
+    `bytes_moved` is what must come from memory in one inference, the weights at least. An operation
+    is half a multiply-accumulate. Without any of the facts there is no estimate.
 
     Raises:
         UserError: a fact has another unit than `UNITS` says.
     """
-    terms, sources = [], []
-    if compute in facts:
-        terms.append(2 * macs / (_figure(facts, compute, COMPUTE) * 1e12))
-        sources.append(facts[compute].source)
-    if BANDWIDTH in facts:
-        terms.append(bytes_moved / (_figure(facts, BANDWIDTH) * 1e9))
-        sources.append(facts[BANDWIDTH].source)
-    if not terms:
+    per_mac, per_byte = least_seconds(facts)
+    sources = [facts[name].source for name in (COMPUTE, BANDWIDTH) if name in facts]
+    if not sources:
         return []
-    seconds = max(terms)
+    seconds = max(macs * per_mac, bytes_moved * per_byte)
     model = (
         f"roofline: {macs:,} multiply-accumulates and {bytes_moved:,} bytes at the published peaks"
     )
     found = [Estimate("latency", seconds * 1e3, None, "ms", model, tuple(sources))]
     if POWER in facts:
-        joules = seconds * _figure(facts, POWER)
+        joules = seconds * figure_of(facts, POWER, UNITS)
         sources.append(facts[POWER].source)
         model = f"{model}, at the published power"
         found.append(Estimate("energy", joules * 1e3, None, "mJ", model, tuple(sources)))
@@ -59,13 +51,18 @@ def least_seconds(facts: Mapping[str, Fact]) -> tuple[float, float]:
     Raises:
         UserError: a fact has another unit than `UNITS` says.
     """
-    per_mac = 2 / (_figure(facts, COMPUTE) * 1e12) if COMPUTE in facts else 0.0
-    per_byte = 1 / (_figure(facts, BANDWIDTH) * 1e9) if BANDWIDTH in facts else 0.0
+    per_mac = 2 / (figure_of(facts, COMPUTE, UNITS) * 1e12) if COMPUTE in facts else 0.0
+    per_byte = 1 / (figure_of(facts, BANDWIDTH, UNITS) * 1e9) if BANDWIDTH in facts else 0.0
     return per_mac, per_byte
 
 
-def _figure(facts: Mapping[str, Fact], name: str, kind: str | None = None) -> float:
-    fact, unit = facts[name], UNITS[kind or name]
+def figure_of(facts: Mapping[str, Fact], name: str, units: Mapping[str, str]) -> float:
+    """The number of a fact, which must be in its unit of `units`.
+
+    Raises:
+        UserError: it is in another.
+    """
+    fact, unit = facts[name], units[name]
     if fact.unit != unit:
         raise UserError(f"the fact '{name}' of a target is in {unit}, not in '{fact.unit}'")
     return float(fact.value)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.backends.protocol import ChecksArtifacts, Run
+from edgecompile.backends.protocol import ChecksArtifacts, Emulates, Run
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
 from edgecompile.findings import Finding
@@ -110,6 +110,7 @@ def _chosen_samples(
     from edgecompile.graph.hub import load
 
     labels = np.load(inputs["labels"], mmap_mode="r")
-    # A file from outside has no hub that tells how much work it is.
-    seconds = backend.seconds_per_sample(load(inputs["hub"])) if "hub" in inputs else 0.0
+    seconds = 0.0  # a file from outside has no hub that tells how much work it is
+    if "hub" in inputs and isinstance(backend, Emulates):
+        seconds = backend.seconds_per_sample(load(inputs["hub"]))
     return choose_samples(samples, len(labels), wanted, seconds)

@@ -6,6 +6,7 @@ vendor code. The passes are its default ones but for those that change the hub's
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -68,8 +69,6 @@ def convert_hub(hub: ir.Model, package: Path, *, half: bool, deployment: str) ->
         )
         if not done.succeeded or not result.is_dir():
             raise done.failure()
-        import shutil
-
         shutil.copytree(result, package)
 
 

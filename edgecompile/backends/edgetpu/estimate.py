@@ -12,15 +12,14 @@ from math import prod
 
 from edgecompile.backends.edgetpu.mapping import Placement
 from edgecompile.backends.edgetpu.memory import Memory, memory_of
-from edgecompile.errors import UserError
+from edgecompile.backends.roofline import COMPUTE, POWER, figure_of
 from edgecompile.estimate import Estimate
 from edgecompile.formats.tflite.graph import FileGraph, FileOperator
 from edgecompile.recipe.target import Fact
 
-COMPUTE, BUS, POWER = "compute", "bus", "power"
-"""The facts of a target that the model needs."""
-
+BUS = "bus"
 UNITS = {COMPUTE: "TOPS", BUS: "GB/s", POWER: "W"}
+"""The facts of a target that the model needs."""
 
 SLOWEST = 17
 """MobileNet v2 (300 million multiply-accumulates) takes 2.6 ms, 17 times what 4 TOPS allow;
@@ -65,8 +64,8 @@ def _time_and_energy(
     mapped = [p.operator for p in placements if p.is_mapped]
     macs = sum(count_macs(operator) for operator in mapped)
     moved = sum(t.size_bytes for t in (*graph.inputs, *graph.outputs))
-    arithmetic = 2 * macs / (_figure(facts, COMPUTE) * 1e12)
-    bus = _figure(facts, BUS) * 1e9
+    arithmetic = 2 * macs / (figure_of(facts, COMPUTE, UNITS) * 1e12)
+    bus = figure_of(facts, BUS, UNITS) * 1e9
     low = arithmetic + (moved + memory.streamed[0]) / bus
     high = SLOWEST * arithmetic + (moved + memory.streamed[1]) / bus + FIXED_SECONDS
     model = (
@@ -79,7 +78,7 @@ def _time_and_energy(
     sources = (facts[COMPUTE].source, facts[BUS].source, BENCHMARKS)
     found = [Estimate("latency", low * 1e3, high * 1e3 if whole else None, "ms", model, sources)]
     if POWER in facts:
-        watts = _figure(facts, POWER)
+        watts = figure_of(facts, POWER, UNITS)
         joules = (low * watts, high * watts)
         model = f"{model}; at the chip's published power"
         most = joules[1] * 1e3 if whole else None
@@ -101,10 +100,3 @@ def count_macs(operator: FileOperator) -> int:
     if operator.name == "TRANSPOSE_CONV" and data is not None:  # weights (outputs, *window, inputs)
         return data.elements * prod(weight.shape[:-1])
     return 0
-
-
-def _figure(facts: Mapping[str, Fact], name: str) -> float:
-    fact = facts[name]
-    if fact.unit != UNITS[name]:
-        raise UserError(f"the fact '{name}' of a target is in {UNITS[name]}, not in '{fact.unit}'")
-    return float(fact.value)

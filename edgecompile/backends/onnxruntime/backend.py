@@ -101,10 +101,6 @@ class OnnxRuntimeBackend:
 
         return run_onnx(artifact.read_bytes(), inputs, optimized=True)
 
-    def seconds_per_sample(self, hub: ir.Model) -> float:
-        """As on a device: every sample is measured."""
-        return 0.0
-
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
         """The roofline of the target's published figures."""
         from edgecompile.backends.roofline import roofline

@@ -58,10 +58,6 @@ class TensorRTBundleBackend:
 
         return run_graph(artifact, inputs)
 
-    def seconds_per_sample(self, hub: ir.Model) -> float:
-        """As on a device: every sample is measured."""
-        return 0.0
-
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
         """The roofline of the module's published figures."""
         from edgecompile.backends.tensorrt.estimate import estimate

@@ -80,10 +80,6 @@ class TensorRTEngineBackend:
             return Run(run_on_gpu(artifact, inputs), Evidence.DEVICE)
         return Run(run_graph_of_engine(artifact, inputs), Evidence.GRAPH)
 
-    def seconds_per_sample(self, hub: ir.Model) -> float:
-        """As on a device: every sample is measured."""
-        return 0.0
-
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
         """The roofline of the card's published figures: no engine ran."""
         from edgecompile.backends.tensorrt.estimate import estimate

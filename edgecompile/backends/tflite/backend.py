@@ -60,10 +60,6 @@ class TFLiteBackend:
 
         return run_tflite(artifact, inputs, TFLiteOptions.model_validate(options).kernels)
 
-    def seconds_per_sample(self, hub: ir.Model) -> float:
-        """As on a device: every sample is measured."""
-        return 0.0
-
     def estimate(self, hub: ir.Model, artifact: Path, target: Target) -> Sequence[Estimate]:
         """The roofline of the target's published figures."""
         from edgecompile.backends.roofline import roofline

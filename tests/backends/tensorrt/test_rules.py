@@ -12,6 +12,7 @@ import pytest
 from edgecompile.backends.isolation import run_isolated
 from edgecompile.backends.tensorrt.compiler import ANSWER_FILE, compile_engine
 from edgecompile.backends.tensorrt.engine import MATRIX_LAYERS
+from edgecompile.backends.tensorrt.pairs import is_dequantized
 from edgecompile.backends.tensorrt.rules import broken_rules
 from edgecompile.graph.qdq import WEIGHTED
 from tests.backends.tensorrt.new_probes import NEW
@@ -62,11 +63,6 @@ def verdict_of_compiler(probe: Probe, folder: Path) -> str:
     if products and (not all(in_int8) or is_hidden):
         return "float"
     return "taken"
-
-
-def is_dequantized(value: ir.Value | None) -> bool:
-    node = None if value is None else value.producer()
-    return node is not None and node.op_type == "DequantizeLinear"
 
 
 @pytest.mark.parametrize("name", [n for n in IN_CI if n in PROBES])
