@@ -32,7 +32,8 @@ def emit_clamp(emission: Emission, node: ir.Node) -> None:
     x = emission.activation(node, 0)
     result = emission.result(node, x.order)
     name = fused_activation(node)
-    if name is not None:
+    # RELU_N1_TO_1 has no kernel for int16 (tensorflow/lite/kernels/activations.cc, Relu1Eval).
+    if name is not None and not (name == "RELU_N1_TO_1" and _is_wide(x)):
         emission.op(name, [x], [result])
         return
     # RELU's kernel rescales; MAXIMUM and MINIMUM compare integers of one scale.
@@ -47,6 +48,10 @@ def emit_clamp(emission: Emission, node: ir.Node) -> None:
         limit = _limit(emission, f"{node.name}.{name.lower()}", bound, x)
         emission.op(name, [x, limit], [y], make_options("MaximumMinimumOptions"))
         x = y
+
+
+def _is_wide(x: Tensor) -> bool:
+    return x.params is not None and x.params.bits == 16
 
 
 def _limit(emission: Emission, name: str, bound: float, x: Tensor) -> int:
