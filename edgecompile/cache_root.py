@@ -1,4 +1,4 @@
-"""Where finished work lies that can be made again: steps, and what toolchains keep for themselves."""
+"""Where lies what can be made again: finished steps, and what toolchains keep for themselves."""
 
 from __future__ import annotations
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from edgecompile.backends.riscv.program import Border
+from edgecompile.backends.riscv.program import Border, ElementType
 from edgecompile.evaluate.outputs import Array
 
-_TYPES = {"int8": np.dtype("<i1"), "int16": np.dtype("<i2"), "float32": np.dtype("<f4")}
+_TYPES: dict[ElementType, np.dtype[Any]] = {
+    "int8": np.dtype("<i1"),
+    "int16": np.dtype("<i2"),
+    "float32": np.dtype("<f4"),
+}
 
 
 def to_bytes(border: Border, samples: Array) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def plugin() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="edgecompile-", dir=folder) as name:
             _compile(text, Path(name))
-            os.replace(Path(name) / _LIBRARY, library)  # two builds at once: the last one stays
+            (Path(name) / _LIBRARY).replace(library)  # two builds at once: the last one stays
     return library
 
 

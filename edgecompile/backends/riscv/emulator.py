@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from edgecompile.backends.isolation import Ended, run_isolated
 from edgecompile.backends.riscv.border import from_bytes, to_bytes
@@ -23,6 +24,7 @@ from edgecompile.backends.riscv.machine import Machine
 from edgecompile.backends.riscv.tools import OUTPUTS, SAMPLES, run_program
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array
+from edgecompile.graph.macs import count_macs
 
 TOOL = "the program under QEMU"
 TIME_LIMIT_SECONDS = 1800
@@ -141,3 +143,13 @@ def _failure(ended: Ended) -> ToolchainFailed:
     if _TRAP <= code < _TRAP + _TRAPS:
         return ToolchainFailed(f"{TOOL} stopped at a fault: mcause {code - _TRAP}")
     return ended.failure()
+
+
+_MACS_PER_SECOND = 4e7
+"""Of vector instructions at their slowest, on one core: see docs/backends/riscv.md."""
+_SECONDS_EACH = 1e-3
+
+
+def seconds_per_sample(hub: ir.Model) -> float:
+    """About what one inference takes, on one core."""
+    return _SECONDS_EACH + count_macs(hub) / _MACS_PER_SECOND
