@@ -35,8 +35,9 @@ class RiscvBackend:
         return probe()
 
     def programs(self) -> Mapping[str, str]:
-        """zig's version: it makes the bytes of the program."""
-        return Probe.of_package("ziglang").versions
+        """zig's version, and IREE's where it is installed: they make the bytes of files."""
+        packages = ("ziglang", "iree-base-compiler")
+        return {k: v for name in packages for k, v in Probe.of_package(name).versions.items()}
 
     def check(self, hub: ir.Model, target: Target, precision: Precision) -> list[Finding]:
         """Operators that have no C here; weights or tensors that the device has no room for."""
@@ -44,14 +45,20 @@ class RiscvBackend:
 
         return check_hub(hub, target, precision)
 
-    def lower(self, hub: ir.Model, target: Target, folder: Path) -> None:
-        """Write the C, the library, the program that runs samples, and files that build them."""
+    def lower(self, hub: ir.Model, target: Target, folder: Path) -> list[Finding]:
+        """Write the C, the library, the program that runs samples, and files that build them.
+
+        With `emit: vmfb`, a module for IREE as well, and what its twin on this computer gave.
+        """
         from edgecompile.backends.riscv.artifact import write_artifact
-        from edgecompile.backends.riscv.generator import generate
+        from edgecompile.backends.riscv.generator.generate import generate
+        from edgecompile.backends.riscv.iree import write_module
         from edgecompile.backends.riscv.isa import parse_isa
 
         options = RiscvOptions.model_validate(target.options)
-        write_artifact(generate(hub, parse_isa(options.isa)), target, folder)
+        isa = parse_isa(options.isa)
+        write_artifact(generate(hub, isa, threads=options.threads), target, folder)
+        return [write_module(hub, isa, folder)] if options.emit == "vmfb" else []
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Run:
         """Execute the saved program under QEMU, on all samples, and count on a few."""

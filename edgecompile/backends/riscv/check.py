@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgecompile.backends.riscv.generator import check_operators
+from edgecompile.backends.riscv.generator.check import check_operators
 from edgecompile.backends.riscv.memory import check_room
 from edgecompile.findings import Finding
 from edgecompile.recipe.schema import Precision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from edgecompile.backends.riscv.isa import parse_isa
 from edgecompile.errors import UserError
@@ -35,4 +35,13 @@ class RiscvOptions(Strict):
     threads: Literal[1] = 1
     """Cores that one inference uses."""
     emit: Literal["c", "vmfb"] = "c"
-    """Our C and the program made of it, or a module for IREE's runtime."""
+    """Our C and the program made of it; or a module for IREE's runtime on Linux as well."""
+
+    @model_validator(mode="after")
+    def _check_machine(self) -> RiscvOptions:
+        least = parse_isa(self.isa).min_vlen
+        if self.vlen < least:
+            raise ValueError(f"vlen is {self.vlen}, and {self.isa} promises {least} bits at least")
+        if self.emit == "vmfb" and self.environment != "linux":
+            raise ValueError("emit: vmfb is for environment: linux")
+        return self
