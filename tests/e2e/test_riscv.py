@@ -5,6 +5,7 @@ The numbers of the full matrix are those of docs/backends/riscv.md.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -114,9 +115,8 @@ def test_the_report_tells_what_one_inference_takes(edgecompile):
     shown = edgecompile("inspect", "dist/digits_cnn/rv64gcv-linux")
     assert "ELF for rv64gcv, linux" in shown.stdout
     folder = "dist/digits_cnn/rv64gcv-linux"
-    measured = edgecompile(
-        "eval", folder, "-q", "-r", "digits_cnn", *few, "--format", "json"
-    ).json()
+    words = ("eval", folder, "-q", "-r", "digits_cnn", *few, "--format", "json")
+    measured = edgecompile(*words).json()
     assert (measured["samples"], measured["evidence"]) == (60, "isa-emulator")
 
 
@@ -209,7 +209,14 @@ def test_without_emulators_the_build_says_what_to_type(edgecompile, tiny, monkey
 
 
 def test_without_zig_the_build_says_what_to_type(edgecompile, tiny, monkeypatch):
-    monkeypatch.setattr("edgecompile.backends.riscv.probe.PACKAGE", "ziglang-which-is-not-here")
+    version = importlib.metadata.version
+
+    def known(name):
+        if name == "ziglang":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", known)
     result = edgecompile("build", tiny, "-q", "-t", "rv64gcv-linux")
     assert result.exit_code == 5
     assert "help: pip install 'edgecompile[riscv]'" in result.stderr

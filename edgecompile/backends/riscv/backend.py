@@ -65,9 +65,7 @@ class RiscvBackend:
         from edgecompile.backends.riscv.emulator import run_all
         from edgecompile.backends.riscv.measurement import measure
 
-        vlen = RiscvOptions.model_validate(options).vlen
-        measured = measure(artifact, inputs, vlen)
-        return Run(run_all(artifact, inputs, vlen), self.evidence, measured)
+        return Run(run_all(artifact, inputs), self.evidence, measure(artifact, inputs))
 
     def seconds_per_sample(self, hub: ir.Model) -> float:
         """One inference under QEMU, on one core."""

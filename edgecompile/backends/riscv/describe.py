@@ -18,6 +18,7 @@ def describe(program: Program, options: RiscvOptions) -> dict[str, Any]:
         "format": FORMAT,
         "isa": options.isa,
         "environment": options.environment,
+        "vlen": options.vlen,
         "inputs": [asdict(border) for border in program.inputs],
         "outputs": [asdict(border) for border in program.outputs],
         "arena": program.arena,

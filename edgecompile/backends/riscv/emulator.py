@@ -52,14 +52,14 @@ class Executed:
     count: Count | None
 
 
-def machine_of(elf: Elf, vlen: int) -> Machine:
-    """The machine that a program was compiled for."""
+def machine_of(elf: Elf, vlen: int | None = None) -> Machine:
+    """The machine that a program was compiled for; `vlen`: with vectors of another length."""
     isa = parse_isa(elf.description["isa"])
     bare = elf.description["environment"] == "bare-metal"
-    return Machine(isa, bare, vlen if isa.vector else None)
+    return Machine(isa, bare, (vlen or elf.description["vlen"]) if isa.vector else None)
 
 
-def run_all(artifact: Path, samples: Array, vlen: int) -> list[Array]:
+def run_all(artifact: Path, samples: Array) -> list[Array]:
     """Outputs for float32 samples (samples, *shape without batch), in the model's own layout.
 
     The samples are spread over the cores, one process each.
@@ -73,15 +73,16 @@ def run_all(artifact: Path, samples: Array, vlen: int) -> list[Array]:
     parts = np.array_split(np.arange(len(samples)), workers)
     with ThreadPoolExecutor(workers) as pool:
         done = list(
-            pool.map(
-                lambda part: execute(artifact, samples[part[0] : part[-1] + 1], vlen).outputs, parts
-            )
+            pool.map(lambda part: execute(artifact, samples[part[0] : part[-1] + 1]).outputs, parts)
         )
     return [np.concatenate(columns) for columns in zip(*done, strict=True)]
 
 
-def execute(artifact: Path, samples: Array, vlen: int, plugin: Path | None = None) -> Executed:
-    """One process for all `samples`, counted where there is a `plugin`.
+def execute(
+    artifact: Path, samples: Array, vlen: int | None = None, plugin: Path | None = None
+) -> Executed:
+    """One process for all `samples`, counted where there is a `plugin`. `vlen`: with vectors of
+    another length than the target's.
 
     Raises:
         as `run_all`.

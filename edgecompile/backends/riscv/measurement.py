@@ -20,7 +20,7 @@ SAMPLES = 3
 """So many are run to be counted; the first one's cost, with that of starting, is taken off."""
 
 
-def measure(artifact: Path, samples: Array, vlen: int) -> tuple[Measured, ...]:
+def measure(artifact: Path, samples: Array) -> tuple[Measured, ...]:
     """Figures of a saved program, on the first of `samples`; instructions at each vector length.
 
     Raises:
@@ -30,6 +30,7 @@ def measure(artifact: Path, samples: Array, vlen: int) -> tuple[Measured, ...]:
     elf = read_elf(artifact)
     counter = plugin()
     few = np.concatenate([samples[:SAMPLES]] * SAMPLES)[:SAMPLES]
+    vlen = elf.description["vlen"]
     lengths = _lengths(elf, vlen)
     runs = {
         length: tuple(execute(artifact, few[:n], length, counter) for n in (1, SAMPLES))

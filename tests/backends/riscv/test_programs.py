@@ -33,7 +33,7 @@ SOFT_DOUBLES = [
 def test_a_program_gives_the_exact_outputs_on_its_machine(tmp_path, isa, environment):
     elf = hand_made.build(tmp_path, isa, environment)
     samples = hand_made.samples(9)
-    (outputs,) = run_all(elf, samples, 256)
+    (outputs,) = run_all(elf, samples)
     np.testing.assert_array_equal(outputs, hand_made.expected(samples))
 
 
@@ -56,7 +56,7 @@ __asm__ volatile("" : : "r"(many) : "memory");
 def test_what_one_inference_takes_is_measured_at_each_vector_length(tmp_path):
     elf = hand_made.build(tmp_path, "rv64gcv", body=VECTORIZED + hand_made.BODY)
     figures = {}
-    for figure in measure(elf, hand_made.samples(4), 256):
+    for figure in measure(elf, hand_made.samples(4)):
         figures.setdefault(figure.quantity, []).append(figure)
     assert [f.method[-8:] for f in figures["instructions"]] == ["VLEN 256", "VLEN 128", "VLEN 512"]
     # 24 multiplications and what is around them: neither none nor the whole start of a process.
@@ -71,7 +71,7 @@ def test_what_one_inference_takes_is_measured_at_each_vector_length(tmp_path):
 
 def test_a_count_is_the_same_when_repeated_and_follows_the_work(tmp_path):
     def instructions(elf):
-        found = measure(elf, hand_made.samples(2), 256)
+        found = measure(elf, hand_made.samples(2))
         return next(f.value for f in found if f.quantity == "instructions")
 
     once = hand_made.build(tmp_path / "once", "rv64gc")
@@ -84,7 +84,7 @@ def test_a_count_is_the_same_when_repeated_and_follows_the_work(tmp_path):
 def test_the_stack_that_a_network_takes_is_seen(tmp_path):
     body = "volatile char room[5000]; for (int i = 0; i < 5000; i++) room[i] = 1;\n"
     elf = hand_made.build(tmp_path, "rv32imac", "bare-metal", body=body + hand_made.BODY)
-    assert 5000 <= execute(elf, hand_made.samples(1), 256).stack < 5500
+    assert 5000 <= execute(elf, hand_made.samples(1)).stack < 5500
 
 
 def test_inspection_reads_the_borders_back_from_the_program(tmp_path):
@@ -114,7 +114,7 @@ def test_a_program_that_faults_is_a_failed_toolchain(tmp_path, isa, environment)
     body = "*(volatile int *)8 = 1;\n" + hand_made.BODY
     elf = hand_made.build(tmp_path, isa, environment, body=body)
     with pytest.raises(ToolchainFailed, match=r"SIGSEGV|mcause"):
-        run_all(elf, hand_made.samples(1), 256)
+        run_all(elf, hand_made.samples(1))
 
 
 def test_c_that_does_not_compile_is_a_failed_toolchain_with_the_compilers_words(tmp_path):
@@ -126,7 +126,7 @@ def test_a_missing_emulator_says_what_to_type(tmp_path, monkeypatch):
     elf = hand_made.build(tmp_path, "rv64gc")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolchainMissing, match="qemu-riscv64 is not installed") as caught:
-        run_all(elf, hand_made.samples(1), 256)
+        run_all(elf, hand_made.samples(1))
     assert "apt-get install qemu-user" in caught.value.remedy
     probe = RiscvBackend().probe()
     assert not probe.available
