@@ -2,7 +2,7 @@
 
 Counted by the same plugin under the same QEMU, in one run: the cost of a program for three samples
 less that for one. The peer's outputs are held against ours: a program that computes something else
-is no peer. With `--table`, the rows for docs/backends/riscv.md.
+is no peer. With `--write`, the table of docs/backends/riscv.md is written anew.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 from edgecompile.backends.riscv.generator.generate import generate
 
 from benchmarks import peer_emx
@@ -35,6 +36,8 @@ OTHERS = ("ad_autoencoder",)
 VLEN = 256
 ISAS = {"rv64gcv": "baseline_rv64+v", "rv64gc": "baseline_rv64"}
 SAMPLES = 3
+PAGE = Path(__file__).resolve().parents[1] / "docs/backends/riscv.md"
+BEGIN, END = "<!-- benchmark -->\n", "<!-- end of benchmark -->"
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,17 @@ def main() -> None:
     """Measure the recipes that are named, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipes", nargs="*", default=[*CNN, *OTHERS])
-    for recipe in parser.parse_args().recipes:
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    rows = []
+    for recipe in arguments.recipes:
         for row in measure(recipe):
-            _print(row)
+            rows.append(row)
+            print(_line(row), flush=True)
+    if arguments.write:
+        before, found, rest = PAGE.read_text().partition(BEGIN)
+        after = rest.partition(END)[2]
+        PAGE.write_text(before + found + _table(rows) + END + after)
 
 
 def measure(recipe: str) -> list[Row]:
@@ -108,7 +119,7 @@ def _samples(recipe: str, folder: Path) -> Array:
     return samples
 
 
-def _ours(hub, isa: str, samples: Array, folder: Path):
+def _ours(hub: ir.Model, isa: str, samples: Array, folder: Path) -> tuple[float, Array, int]:
     options = RiscvOptions(isa=isa, vlen=VLEN)
     program = generate(hub, parse_isa(isa))
     elf = folder / f"{isa}.elf"
@@ -153,13 +164,28 @@ def _require_same(recipe: str, precision: str, found: Array, expected: Array) ->
         )
 
 
-def _print(row: Row) -> None:
+def _line(row: Row) -> str:
     peers = ", ".join(f"emx {name} {value / 1e6:.2f} M" for name, value in row.peer.items())
-    print(
+    return (
         f"{row.recipe:16} {row.isa:8} ours {row.ours / 1e6:.3f} M, "
-        f"{row.ours / row.macs:.4f} per MAC; {peers}; ratio {row.ratio:.2f}",
-        flush=True,
+        f"{row.ours / row.macs:.4f} per MAC; {peers}; ratio {row.ratio:.2f}"
     )
+
+
+def _table(rows: list[Row]) -> str:
+    lines = [
+        "",
+        "| recipe | cores | M MACs | ours, int8 | per MAC | MACs each | emx int8 | emx float | ratio |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        peer = [f"{value / 1e6:.2f} M" for value in row.peer.values()]
+        each = row.macs / row.ours
+        lines.append(
+            f"| {row.recipe} | {row.isa} | {row.macs / 1e6:.2f} | {row.ours / 1e6:.3f} M "
+            f"| {row.ours / row.macs:.3f} | {each:.2f} | {peer[0]} | {peer[1]} | {row.ratio:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -121,6 +121,13 @@ def test_the_report_tells_what_one_inference_takes(edgecompile):
 
 
 @needs_toolchain
+def test_an_unchanged_rebuild_compiles_and_emulates_nothing(edgecompile, tiny):
+    first = edgecompile("build", tiny, "-q", "--format", "json", *ALL)
+    assert first.exit_code == 0, first.stderr
+    assert edgecompile("build", tiny, "-q", "--format", "json", *ALL).rebuilt() == []
+
+
+@needs_toolchain
 def test_a_real_model_is_exact_on_vectors_and_on_a_microcontroller(edgecompile, data_folder):
     built = build(edgecompile, "kws_dscnn", "--set", "data.emulated_samples=12")
     require_equal_to_onnx_runtime(built, 12)
