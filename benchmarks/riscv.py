@@ -19,6 +19,7 @@ import onnx_ir as ir
 from edgecompile.backends.riscv.generator.generate import generate
 
 from benchmarks import peer_emx
+from benchmarks.inputs import load_split
 from edgecompile.backends.riscv.border import to_bytes
 from edgecompile.backends.riscv.compiler import compile_program
 from edgecompile.backends.riscv.counting import plugin
@@ -30,6 +31,7 @@ from edgecompile.backends.riscv.options import RiscvOptions
 from edgecompile.backends.riscv.program import Border
 from edgecompile.evaluate.outputs import Array
 from edgecompile.graph.hub import load, shape_of
+from edgecompile.recipe.load import load_recipe
 
 CNN = ("digits_cnn", "ic_resnet8", "kws_dscnn", "cifar_resnet20", "fmnist_cnn")
 OTHERS = ("ad_autoencoder",)
@@ -80,7 +82,7 @@ def measure(recipe: str) -> list[Row]:
         hubs = {precision: _hub(recipe, precision, folder) for precision in ("int8", "fp32")}
         hub = load(hubs["int8"])
         shape = shape_of(hub.graph.inputs[0])[1:]
-        samples = _samples(recipe, folder)[:SAMPLES]
+        samples = load_split(load_recipe(recipe), "evaluation", folder)[0][:SAMPLES]
         rows = []
         for isa, mcpu in ISAS.items():
             ours, expected, macs = _ours(hub, isa, samples, folder)
@@ -103,20 +105,6 @@ def _hub(recipe: str, precision: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "edgecompile", "-q", *verb, "-o", str(file)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return file
-
-
-def _samples(recipe: str, folder: Path) -> Array:
-    from edgecompile.build.cache import Cache
-    from edgecompile.build.execute import execute as run_plan
-    from edgecompile.build.planning import make_samples_plan
-    from edgecompile.cache_root import default_cache_root
-    from edgecompile.recipe.load import load_recipe
-
-    cache = Cache(default_cache_root())
-    plan = make_samples_plan(load_recipe(recipe, ()))
-    (outcome,) = run_plan(plan, cache, lambda *_: None, None).values()
-    samples: Array = np.load(cache.files(outcome.record.key) / "samples.npy", mmap_mode="r")
-    return samples
 
 
 def _ours(hub: ir.Model, isa: str, samples: Array, folder: Path) -> tuple[float, Array, int]:
@@ -175,7 +163,7 @@ def _line(row: Row) -> str:
 def _table(rows: list[Row]) -> str:
     lines = [
         "",
-        "| recipe | cores | M MACs | ours, int8 | per MAC | MACs each | emx int8 | emx float | ratio |",
+        "| recipe | cores | M MACs | ours | per MAC | MACs each | emx int8 | emx float | ratio |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
