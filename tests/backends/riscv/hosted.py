@@ -75,7 +75,9 @@ class Hosted:
             stored = np.ascontiguousarray(stored_sample(sample, border), np.float32)
             outputs = [np.full(one.shape, np.nan, np.float32) for one in program.outputs]
             assert function(*(_address(one) for one in (stored, *outputs))) == 0
-            results.append([own_layout(o, b) for o, b in zip(outputs, program.outputs, strict=True)])
+            results.append(
+                [own_layout(o, b) for o, b in zip(outputs, program.outputs, strict=True)]
+            )
         return [np.stack(column) for column in zip(*results, strict=True)]
 
 
