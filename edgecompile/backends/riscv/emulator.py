@@ -146,7 +146,7 @@ def _failure(ended: Ended) -> ToolchainFailed:
     return ended.failure()
 
 
-_MACS_PER_SECOND = 4e7
+_MACS_PER_SECOND = 6e7
 """Of vector instructions at their slowest, on one core: see docs/backends/riscv.md."""
 _SECONDS_EACH = 1e-3
 
