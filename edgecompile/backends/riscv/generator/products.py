@@ -263,14 +263,16 @@ def _in_threes(weight: Array) -> Array:
     outputs = len(weight)
     whole = outputs // TOGETHER * TOGETHER
     taps = weight.transpose(0, 2, 3, 1)
-    threes = taps[:whole].reshape(whole // TOGETHER, TOGETHER, -1).transpose(0, 2, 1)
+    numbers = weight[0].size
+    threes = taps[:whole].reshape(whole // TOGETHER, TOGETHER, numbers).transpose(0, 2, 1)
     return np.concatenate([threes.ravel(), taps[whole:].ravel()])
 
 
 def _in_blocks(weight: Array, size: int) -> Array:
     """(outputs, numbers) as: `size` outputs, number, output of them; then the rest one by one."""
     whole = len(weight) // size * size
-    blocks = weight[:whole].reshape(whole // size, size, -1).transpose(0, 2, 1)
+    numbers = weight.shape[1]
+    blocks = weight[:whole].reshape(whole // size, size, numbers).transpose(0, 2, 1)
     return np.concatenate([blocks.ravel(), weight[whole:].ravel()])
 
 
