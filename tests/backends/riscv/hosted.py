@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecompile.backends.riscv.generator.kernels import all_parts, needed_parts
+from edgecompile.backends.riscv.generator.source import HEAD
 from edgecompile.backends.riscv.program import Border, Program
 from edgecompile.graph.hub import Array
 
@@ -24,15 +25,12 @@ def compile_many(
     kernels = needed_parts(all_parts())
     used, bodies = set(), []
     for number, program in enumerate(programs.values()):
-        text = program.sources["model.c"]
+        text = program.sources["model.c"].replace(HEAD, "")
         for part in kernels:
             if part.text in text:
                 used.add(part.name)
                 text = text.replace(part.text, "")
-        lines = [line for line in text.splitlines() if not line.startswith("#include")]
-        text = "\n".join(line for line in lines if "riscv_vector" not in line)
-        text = re.sub(r"#if defined\(__riscv_vector\)\n#endif\n|^#endif\n(?=\s*\n)", "", text)
-        bodies.append(_renamed(text.replace("#if !defined(MODEL_INTEGERS_ONLY)", "#if 1"), number))
+        bodies.append(_renamed(text, number))
     head = "#include <stddef.h>\n#include <stdint.h>\n"
     source = head + "\n".join([p.text for p in kernels if p.name in used] + bodies)
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,9 +73,8 @@ class Hosted:
             stored = np.ascontiguousarray(stored_sample(sample, border), np.float32)
             outputs = [np.full(one.shape, np.nan, np.float32) for one in program.outputs]
             assert function(*(_address(one) for one in (stored, *outputs))) == 0
-            results.append(
-                [own_layout(o, b) for o, b in zip(outputs, program.outputs, strict=True)]
-            )
+            pairs = zip(outputs, program.outputs, strict=True)
+            results.append([own_layout(output, one) for output, one in pairs])
         return [np.stack(column) for column in zip(*results, strict=True)]
 
 

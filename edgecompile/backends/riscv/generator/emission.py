@@ -285,11 +285,15 @@ def bounds_in(params: TensorParams | None, low: float, high: float) -> tuple[flo
     if params is None:
         return max(low, -LARGEST_FLOAT), min(high, LARGEST_FLOAT)
     limits = np.iinfo(params.dtype)
-    lowest, highest = (
-        int(limits.min) if low == -np.inf else int(params.integers(np.array(low))),
-        int(limits.max) if high == np.inf else int(params.integers(np.array(high))),
-    )
-    return lowest, highest
+
+    def nearest(bound: float, beyond: int) -> int:
+        if not np.isfinite(bound):
+            return beyond
+        # In float32, as ONNX Runtime quantizes what it has clamped.
+        steps = int(np.rint(np.float32(bound) / np.float32(params.scale)))
+        return int(np.clip(steps + params.zero_point, limits.min, limits.max))
+
+    return nearest(low, int(limits.min)), nearest(high, int(limits.max))
 
 
 def clamp_behind(value: ir.Value) -> ir.Node | None:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgecompile.backends.riscv.generator.arena import plan_arena
 from edgecompile.backends.riscv.generator.crossing import quantize
 from edgecompile.backends.riscv.generator.emission import Emission, border_order
-from edgecompile.backends.riscv.generator.movement import move_tensor
+from edgecompile.backends.riscv.generator.movement import move_tensor, part_in_place
 from edgecompile.backends.riscv.generator.operators.table import OPERATORS
 from edgecompile.backends.riscv.generator.source import Borders, model_source, names_of
 from edgecompile.backends.riscv.generator.storage import Storage, Tensor
@@ -123,6 +123,10 @@ def _output(emission: Emission, value: ir.Value, name: str) -> Tensor:
     if tensor is None:
         raise ContractError(f"the graph output {value.name} was not emitted")
     tensor = emission.in_order(tensor, border_order(len(tensor.shape)))
+    if tensor.shape[0] != 1:  # a sample is what one batch index holds
+        first = part_in_place(tensor, [0] * len(tensor.shape), (1, *tensor.shape[1:]))
+        assert first is not None
+        tensor = first
     size = tensor.size * tensor.dtype.itemsize
     storage = tensor.storage
     if storage.place == "arena" and storage.bytes == size and tensor.offset == 0:

@@ -25,7 +25,7 @@ def model_source(
     if borders.quantized:
         kernels += borders.conversions()
     parts = [
-        _HEAD,
+        HEAD,
         *(part.text for part in needed_parts(kernels)),
         *(_constant(storage, data) for storage, data in constants.items()),
     ]
@@ -39,7 +39,7 @@ def model_source(
 
 _ALIGNED = f"__attribute__((aligned({ALIGNMENT})))"
 
-_HEAD = """\
+HEAD = """\
 /* Written by edgecompile. C99; needs no library, no heap, no operating system. */
 #include "model.h"
 

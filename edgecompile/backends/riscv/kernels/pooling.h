@@ -111,27 +111,30 @@ static void maximum_pool_s8(const int8_t *x, int8_t *y, const struct pool *s, in
         }
 }
 
-/* ---- average_pool_s8 needs pool_shape, round_even, clamp_integer ---- */
-/* Input and result have one scale: the mean of the integers is the integer of the mean. */
+/* ---- average_pool_s8 needs pool_shape, clamp_integer, round_even ---- */
+/* Input and result have one scale, so that many means are ties: ONNX Runtime adds up the reals, and
+   rounds what that gives. */
 static void average_pool_s8(const int8_t *x, int8_t *y, const struct pool *s, int32_t zero,
-                            int32_t low, int32_t high)
+                            int32_t low, int32_t high, float scale)
 {
     for (int32_t row = 0; row < s->rows; row++)
         for (int32_t column = 0; column < s->columns; column++)
             for (int32_t c = 0; c < s->channels; c++) {
-                int32_t sum = 0, count = 0;
+                float sum = 0.0f;
+                int32_t count = 0;
                 for (int32_t ky = 0; ky < s->kernel_height; ky++)
                     for (int32_t kx = 0; kx < s->kernel_width; kx++) {
                         const int32_t at_y = row * s->stride_y - s->top + ky * s->dilation_y;
                         const int32_t at_x = column * s->stride_x - s->left + kx * s->dilation_x;
                         if (!inside(at_y, s->height) || !inside(at_x, s->width))
                             continue;
-                        sum += x[(at_y * s->width + at_x) * s->channels + c] - zero;
+                        const int32_t at = (at_y * s->width + at_x) * s->channels + c;
+                        sum += (float)(x[at] - zero) * scale;
                         count++;
                     }
                 if (s->counts_padding)
                     count = s->kernel_height * s->kernel_width;
-                const int32_t mean = round_even((float)sum / (float)count) + zero;
+                const int32_t mean = round_even(sum / (float)count / scale) + zero;
                 *y++ = (int8_t)clamp_integer(mean, low, high);
             }
 }

@@ -16,27 +16,32 @@ static void pick_pixels(const void *from, void *to, const int32_t *row_of, const
 }
 
 /* ---- resizing_shape ---- */
-/* Two neighbours by row and by column, and how much of the second one a pixel has. */
+/* A pixel of the result lies between two rows and two columns; two shares say how near to which. */
 struct resizing {
     int32_t rows, columns, width, channels;
 };
 
 /* ---- resize_linear_s8 needs resizing_shape, round_even ---- */
+/* Many results are ties: the reals are multiplied and added in ONNX Runtime's order. */
 static void resize_linear_s8(const int8_t *x, int8_t *y, const int32_t *row_of,
                              const float *row_share, const int32_t *column_of,
-                             const float *column_share, const struct resizing *s)
+                             const float *column_share, const struct resizing *s, int32_t zero,
+                             float scale)
 {
-    for (int32_t row = 0; row < s->rows; row++)
+    for (int32_t row = 0; row < s->rows; row++, row_of += 2, row_share += 2)
         for (int32_t column = 0; column < s->columns; column++) {
-            const float down = row_share[row], right = column_share[column];
-            const int32_t top = row_of[2 * row] * s->width, low = row_of[2 * row + 1] * s->width;
-            const int32_t near = column_of[2 * column], far = column_of[2 * column + 1];
+            const float left = column_share[2 * column], right = column_share[2 * column + 1];
+            const int8_t *top = x + row_of[0] * s->width * s->channels;
+            const int8_t *low = x + row_of[1] * s->width * s->channels;
+            const int32_t near = column_of[2 * column] * s->channels;
+            const int32_t far = column_of[2 * column + 1] * s->channels;
             for (int32_t c = 0; c < s->channels; c++) {
-                const float upper = (1.0f - right) * (float)x[(top + near) * s->channels + c]
-                                    + right * (float)x[(top + far) * s->channels + c];
-                const float lower = (1.0f - right) * (float)x[(low + near) * s->channels + c]
-                                    + right * (float)x[(low + far) * s->channels + c];
-                *y++ = (int8_t)round_even((1.0f - down) * upper + down * lower);
+                const float value =
+                    left * row_share[0] * ((float)(top[near + c] - zero) * scale)
+                    + right * row_share[0] * ((float)(top[far + c] - zero) * scale)
+                    + left * row_share[1] * ((float)(low[near + c] - zero) * scale)
+                    + right * row_share[1] * ((float)(low[far + c] - zero) * scale);
+                *y++ = (int8_t)(round_even(value / scale) + zero);
             }
         }
 }
@@ -46,17 +51,15 @@ static void resize_linear_f32(const float *x, float *y, const int32_t *row_of,
                               const float *row_share, const int32_t *column_of,
                               const float *column_share, const struct resizing *s)
 {
-    for (int32_t row = 0; row < s->rows; row++)
+    for (int32_t row = 0; row < s->rows; row++, row_of += 2, row_share += 2)
         for (int32_t column = 0; column < s->columns; column++) {
-            const float down = row_share[row], right = column_share[column];
-            const int32_t top = row_of[2 * row] * s->width, low = row_of[2 * row + 1] * s->width;
-            const int32_t near = column_of[2 * column], far = column_of[2 * column + 1];
-            for (int32_t c = 0; c < s->channels; c++) {
-                const float upper = (1.0f - right) * x[(top + near) * s->channels + c]
-                                    + right * x[(top + far) * s->channels + c];
-                const float lower = (1.0f - right) * x[(low + near) * s->channels + c]
-                                    + right * x[(low + far) * s->channels + c];
-                *y++ = (1.0f - down) * upper + down * lower;
-            }
+            const float left = column_share[2 * column], right = column_share[2 * column + 1];
+            const float *top = x + row_of[0] * s->width * s->channels;
+            const float *low = x + row_of[1] * s->width * s->channels;
+            const int32_t near = column_of[2 * column] * s->channels;
+            const int32_t far = column_of[2 * column + 1] * s->channels;
+            for (int32_t c = 0; c < s->channels; c++)
+                *y++ = left * row_share[0] * top[near + c] + right * row_share[0] * top[far + c]
+                       + left * row_share[1] * low[near + c] + right * row_share[1] * low[far + c];
         }
 }

@@ -50,9 +50,10 @@ def emit_pool(emission: Emission, node: ir.Node) -> None:
         "counts_padding": node.attributes.get_int("count_include_pad", 0),
     }
     name = "maximum_pool" if node.op_type == "MaxPool" else "average_pool"
-    emission.call(
-        f"{name}_{_suffix(x)}", x.read(), y.write(), structure("pool", window), *_border(x, result)
-    )
+    border = _border(x, result)
+    if node.op_type == "AveragePool" and x.params is not None:
+        border.append(real(x.params.scale))
+    emission.call(f"{name}_{_suffix(x)}", x.read(), y.write(), structure("pool", window), *border)
     emission.publish_clamped(node, y)
 
 

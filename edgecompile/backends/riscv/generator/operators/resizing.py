@@ -7,8 +7,8 @@ import onnx_ir as ir
 
 from edgecompile.backends.riscv.generator.emission import Emission
 from edgecompile.backends.riscv.generator.operators.entry import Operator
-from edgecompile.backends.riscv.generator.storage import Tensor
-from edgecompile.backends.riscv.generator.text import structure
+from edgecompile.backends.riscv.generator.storage import Pointer, Tensor
+from edgecompile.backends.riscv.generator.text import real, structure
 from edgecompile.graph.hub import Array, constant, shape_of
 from edgecompile.graph.layout import CHANNELS_LAST
 from edgecompile.graph.reading import rank_of, resize_mode
@@ -23,7 +23,7 @@ def coordinates(before: int, after: int, rule: str) -> Array:
     if rule == "asymmetric":
         place = index / scale
     elif rule == "align_corners":
-        place = index * np.float32((before - 1) / max(after - 1, 1))
+        place = index * np.float32(before - 1) / np.float32(max(after - 1, 1))
     elif rule == "pytorch_half_pixel" and after == 1:
         place = np.zeros(1, np.float32)
     else:
@@ -56,7 +56,7 @@ def _nearest(emission: Emission, node: ir.Node, x: Tensor, y: Tensor, places: li
 
 
 def _linear(emission: Emission, node: ir.Node, x: Tensor, y: Tensor, places: list[Array]) -> None:
-    tables = []
+    tables: list[Pointer] = []
     for name, place, size in zip(("rows", "columns"), places, x.shape[2:], strict=True):
         clipped = np.clip(place, 0, size - 1).astype(np.float32)
         first = np.floor(clipped).astype(np.int32)
@@ -64,7 +64,10 @@ def _linear(emission: Emission, node: ir.Node, x: Tensor, y: Tensor, places: lis
         tables.append(
             emission.constant_pointer(f"{node.name}_{name}", np.stack([first, second], 1))
         )
-        share = (clipped - first).astype(np.float32)
+        # A row at the border lies between itself and itself.
+        ahead = np.where(first == second, np.float32(0.5), clipped - first)
+        behind = np.where(first == second, np.float32(0.5), second - clipped)
+        share = np.stack([behind, ahead], 1).astype(np.float32)
         tables.append(emission.constant_pointer(f"{node.name}_{name}_share", share))
     shape = {
         "rows": y.shape[2],
@@ -73,9 +76,9 @@ def _linear(emission: Emission, node: ir.Node, x: Tensor, y: Tensor, places: lis
         "channels": x.shape[1],
     }
     suffix = "f32" if x.params is None else f"s{x.params.bits}"
-    emission.call(
-        f"resize_linear_{suffix}", x.read(), y.write(), *tables, structure("resizing", shape)
-    )
+    extra = [] if x.params is None else [str(x.params.zero_point), real(x.params.scale)]
+    arguments: list[str | Pointer] = [*tables, structure("resizing", shape), *extra]
+    emission.call(f"resize_linear_{suffix}", x.read(), y.write(), *arguments)
 
 
 def _refuse_resize(node: ir.Node) -> str | None:
