@@ -95,7 +95,7 @@ def test_a_model_runs_on_all_kinds_of_cores_exactly_as_onnx_runtime_does(edgecom
     at_256, at_128, at_512 = figures(vector, "instructions")
     assert at_512 < at_256 < at_128 < figures(scalar, "instructions")[0]
     assert figures(scalar, "instructions")[0] < figures(bare, "instructions")[0]
-    assert figures(vector, "equal outputs") == [3]
+    assert figures(vector, "equal outputs") == [100.0]
     assert figures(scalar, "vector instructions") == []
     for target in built["targets"]:
         folder = Path("dist/digits_cnn") / target["target"]
