@@ -15,6 +15,7 @@ from edgecompile.build.result import BuildResult, StageResult, TargetResult
 from edgecompile.estimate import Estimate
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
+from edgecompile.measured import Measured
 from edgecompile.report.compression import print_compression
 
 WIDEST = 500
@@ -179,6 +180,8 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
         )
     else:
         console.print(f"[red]failed[/red]  {escape(target.target):24} exit {target.exit_code}")
+    for figure in target.measured:
+        console.print(f"        {escape(measured_line(figure))}")
     for found in target.estimates:
         console.print(f"        {escape(estimate_line(found))}")
         if verbose:
@@ -187,6 +190,12 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
     for finding in target.findings:
         if finding.level != "note" or verbose:
             console.print(escape("\n".join(f"        {line}" for line in finding_lines(finding))))
+
+
+def measured_line(figure: Measured) -> str:
+    """A measured figure in one line, with how it was obtained."""
+    value = f"{figure.value:,.0f}" if float(figure.value).is_integer() else f"{figure.value:,.4g}"
+    return f"measured: {figure.quantity} {value} {figure.unit} ({figure.method})"
 
 
 def estimate_line(found: Estimate) -> str:

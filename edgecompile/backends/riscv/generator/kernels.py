@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "kernels"
+from edgecompile.backends.riscv.kernels import FOLDER
 
 _HEAD = re.compile(r"^/\* ---- (\w+)(?: needs ([\w, ]+))? ---- \*/$", re.MULTILINE)
 
