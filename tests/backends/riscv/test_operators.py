@@ -16,13 +16,15 @@ from edgecompile.backends.riscv.generator.generate import generate
 from edgecompile.backends.riscv.generator.operators.table import OPERATORS
 from edgecompile.backends.riscv.isa import parse_isa
 from edgecompile.backends.riscv.program import Program
+from edgecompile.compress.scheme import QuantScheme
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import Array, serialize
-from edgecompile.graph.qdq import WEIGHTED, output_scales
+from edgecompile.graph.qdq import WEIGHTED, WIDE_OPERATORS, output_scales
 from tests.backends.riscv import hand_made
 from tests.backends.riscv.hosted import Combined, Hosted
 from tests.formats.tflite.cases import CASES
 from tests.formats.tflite.cases.case import Case
+from tests.formats.tflite.compare import relative_error
 from tests.hubs import quickly_quantized, samples_for
 
 EXACT = 2e-6
@@ -95,6 +97,26 @@ def test_programs_compute_what_the_hub_says(name, hubs, hosted):
     for isa, kinds in LAYOUTS.items():
         if name.split()[0] in kinds:
             require_equal(name, hubs[name], samples, hosted[isa].run(name, samples))
+
+
+WIDE = 5e-5
+"""Of the largest output: one or two of 16 bits' steps."""
+
+
+def test_operators_on_16_bits_compute_what_the_hub_says(tmp_path):
+    hubs = {
+        str(case): quickly_quantized(
+            case.hub(), samples_of(case), QuantScheme("affine", activation_bits=16)
+        )
+        for case in EMULATED
+        if case.op in WIDE_OPERATORS
+    }
+    isa = parse_isa("rv64gc")
+    wide = Hosted({name: generate(hub, isa) for name, hub in hubs.items()}, tmp_path)
+    for case in (case for case in EMULATED if str(case) in hubs):
+        samples = samples_of(case)
+        expected = run_onnx(serialize(hubs[str(case)]), samples)
+        assert relative_error(expected, wide.run(str(case), samples)) < WIDE, case
 
 
 def emulated(hubs: Mapping[str, ir.Model], isa: str, environment: str, folder: Path) -> Combined:
