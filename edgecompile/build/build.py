@@ -50,7 +50,7 @@ from edgecompile.findings import Finding
 from edgecompile.frontend.lines import current_place
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.schema import INTEGER_BITS
-from edgecompile.recipe.target import Target
+from edgecompile.recipe.target import Target, precision_for
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ def _target_result(
     common: dict[str, Any] = {
         "target": target.name,
         "title": target.title,
-        "precision": loaded.recipe.stages.quantize.precision,
+        "precision": precision_for(loaded.recipe.stages.quantize, target),
         "findings": findings,
     }
     if error is not None:
@@ -329,7 +329,7 @@ def _facts(
         "edgecompile": edgecompile.__version__,
         "model": loaded.recipe.name,
         "target": target.model_dump(mode="json"),
-        "precision": loaded.recipe.stages.quantize.precision,
+        "precision": precision_for(loaded.recipe.stages.quantize, target),
         "estimates": lowered["estimates"],
         "findings": lowered["findings"],
         "sources": plan.user_code.sources,

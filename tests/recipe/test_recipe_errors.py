@@ -42,7 +42,7 @@ def test_an_unknown_key_without_a_neighbour_lists_the_known_ones(refused):
         "  --> tiny/recipe.yaml:12:11\n"
         " 12 | budgets: {xyz: 5.0, lower: 5.0, total: 5.0}\n"
         "    |           ^\n"
-        "help: known here: export, lower, prune, quantize, simplify, total\n"
+        "help: known here: export, lower, prune, quantize, simplify, spike, total\n"
     )
 
 
