@@ -123,7 +123,9 @@ class _Reading:
         """A node that rectifies: its output is the activity of a new population."""
         value = node.inputs[0]
         assert value is not None
-        layer = self._layer(value, node.name or name_of(node.outputs[0]), ceiling)
+        # A file of NIR or HDF5 takes a slash for a folder.
+        name = (node.name or name_of(node.outputs[0])).replace("/", ".")
+        layer = self._layer(value, name, ceiling)
         self.layers.append(layer)
         flat = len(shape_of(node.outputs[0])) == 2
         self.write(node, _Linear((_Term(layer.name, layer.shape, is_flat=flat),)))
