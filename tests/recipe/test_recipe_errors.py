@@ -171,7 +171,7 @@ def test_a_file_of_megabytes_is_refused_unread(edgecompile, tiny):
             "precision: int8",
             "precision: int9",
             "stages.quantize.precision must be one of 'fp32', 'fp16', 'w8', 'w4', 'lut8', 'lut6', "
-            "'lut4', 'dynamic', 'int8', 'a16w8', 'a8w4' or 'a16w4', not 'int9'",
+            "'lut4', 'dynamic', 'int8', 'a16w8', 'a8w4', 'a16w4' or 'spiking', not 'int9'",
         ),
         ("targets: [cpu-onnxruntime]", "targets: []", "targets must hold at least 1, not 0"),
         (
