@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ def build(
     from edgecompile.build.build import build as build_recipe
     from edgecompile.build.cache import Cache, default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
+    from edgecompile.report.html.pages import make_pages
     from edgecompile.report.progress import build_progress
 
     loaded = load_recipe(recipe, overrides)
@@ -61,7 +63,8 @@ def build(
     if dry_run:
         return _show_plan(app, loaded, targets, cache, output_format)
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
-        options = BuildOptions(output, cache, not no_cache, progress.log)
+        pages = partial(make_pages, loaded, cache, use_cache=not no_cache, log=progress.log)
+        options = BuildOptions(output, cache, not no_cache, progress.log, pages)
         result = build_recipe(loaded, targets, options, progress.listener)
     if output_format == "json":
         app.json({**result.as_json(costs=True), "output": str(output)})
