@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS ?= dev
 
-.PHONY: help setup quickstart test test-full lint format bench clean
+.PHONY: help setup system quickstart test test-full lint format bench clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -21,13 +21,30 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $(READY)
 
+# Programs that tests need and pip has not, and Debian's packages of them.
+BROWSER := chromium
+BROWSER_PACKAGES := chromium fonts-liberation
+PROGRAMS := $(BROWSER)
+PACKAGES := $(BROWSER_PACKAGES)
+
+system:  ## See that the programs that tests need are there; as root on Debian, install them.
+	@for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+	else \
+	  echo "Missing: $${missing# }. Tests that need it are skipped."; \
+	  echo "To get it: sudo apt-get install $(PACKAGES) (Debian)"; \
+	fi
+
 quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
 	$(BIN)/edgecompile build recipes/digits_cnn
 
-test: $(READY)  ## Run the tests that CI runs.
+test: $(READY) system  ## Run the tests that CI runs.
 	$(BIN)/python -m pytest -m "not full"
 
-test-full: $(READY)  ## Run every test, the slow and exhaustive ones too.
+test-full: $(READY) system  ## Run every test, the slow and exhaustive ones too.
 	$(BIN)/python -m pytest
 
 lint: $(READY)  ## ruff and mypy --strict.

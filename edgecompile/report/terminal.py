@@ -164,7 +164,7 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
 
 
 def _print_costs(console: Console, result: BuildResult) -> None:
-    spent = sum(step.cpu_seconds or 0.0 for step in result.steps)
+    spent = sum(step.cpu_seconds or 0.0 for step in result.steps) + (result.page_seconds or 0.0)
     if spent and result.peak_bytes:
         console.print(
             f"[dim]{spent:.1f} CPU seconds, peak memory {result.peak_bytes / 1e6:,.0f} MB[/dim]"

@@ -59,7 +59,10 @@ def imported(*arguments: object, heavy: tuple[str, ...]) -> set[str]:
     return set(done.stdout.rpartition("MODULES")[2].split())
 
 
-HEAVY = ("torch", "tensorflow", "nncf", "onnxruntime", "sklearn", "onnx", "onnx_ir", "scipy")
+HEAVY = (
+    *("torch", "tensorflow", "nncf", "onnxruntime", "sklearn", "onnx", "onnx_ir", "scipy"),
+    *("jinja2", "vl_convert"),
+)
 
 
 def test_the_help_imports_neither_torch_nor_pydantic_nor_numpy():

@@ -233,7 +233,8 @@ def placement(result: Mapping[str, Any], form: str) -> Spec:
         key = (fate["operator"], fate["status"], fate["accelerated"])
         counts[key] = counts.get(key, 0) + 1
     if not counts:
-        counts = {(name, NOT_TOLD, True): count for name, count in result["operators"].items()}
+        most_first = sorted(result["operators"].items(), key=lambda item: (-item[1], item[0]))
+        counts = {(name, NOT_TOLD, True): count for name, count in most_first}
     evidence = "estimate" if result["placement"] else "counted in the artifact"
     rows: list[Spec] = [
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from edgecompile.build.package import DamagedCache
 from edgecompile.build.plan import Plan
 from edgecompile.build.result import BuildResult
 from edgecompile.build.step import External, Product, Step
-from edgecompile.digest import digest_bytes, digest_path
+from edgecompile.digest import canonical_json, digest_bytes, digest_path
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.report.html.charts import summary_charts, target_charts
 from edgecompile.report.html.facts import summary_facts, target_facts
@@ -41,10 +42,10 @@ def make_pages(
         EdgecompileError: a page cannot be drawn.
         DamagedCache: the cache does not hold the page that it recorded.
     """
-    facts = summary_facts(loaded, result, manifests)
+    facts = _ordered(summary_facts(loaded, result, manifests))
     steps = [*_steps(_SUMMARY, "summary.html.j2", facts, summary_charts(facts))]
     for name, manifest in manifests.items():
-        facts = target_facts(loaded, result, manifest)
+        facts = _ordered(target_facts(loaded, result, manifest))
         steps += _steps(f"report[{name}]", "report.html.j2", facts, target_charts(facts))
     packages = step_code(steps[0].function).packages
     plan = Plan(tuple(steps), (), step_code(steps[1].function), packages)
@@ -55,6 +56,12 @@ def make_pages(
         {name: {REPORT: _page(cache, outcomes[f"report[{name}]"])} for name in manifests},
         sum(seconds) if seconds else None,
     )
+
+
+def _ordered(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with its keys in one order: a result from the cache has another than a fresh one."""
+    ordered: dict[str, Any] = json.loads(canonical_json(facts))
+    return ordered
 
 
 def _nothing(*_: Any) -> None:
