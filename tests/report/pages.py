@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -44,16 +45,23 @@ def build_with_pages(root: Path, cache: Path) -> Path:
         if text is not None:
             (root / f"targets/{name}.yaml").write_text(text)
     options = ["--set", "stages.quantize.sensitivity=true", "--set", "description=<i>a & b</i>"]
+    options += ["--junit", "ci/junit.xml", "--sarif", "ci/report.sarif"]
+    in_github = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_WORKSPACE": str(root),
+        "GITHUB_STEP_SUMMARY": str(root / "summary.md"),
+    }
     done = subprocess.run(
         command("build", "tiny", "-q", *words, *options),
         cwd=root,
-        env={**_environment(), "EDGECOMPILE_CACHE": str(cache)},
+        env={**os.environ, **in_github, "EDGECOMPILE_CACHE": str(cache)},
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
     )
     assert done.returncode == 4, done.stderr
+    (root / "stderr").write_text(done.stderr)
     return root / "dist/tiny"
 
 
@@ -61,9 +69,3 @@ def _rename_weights(file: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     save_file({f"linear.{name}": array for name, array in load_file(file).items()}, file)
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)

@@ -13,6 +13,7 @@ from typing import Any
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.report.html.pareto import Point, pareto_front, points_of
+from edgecompile.report.stages import path_to
 from edgecompile.report.words import metric_words, points_words
 
 Spec = dict[str, Any]
@@ -339,17 +340,6 @@ def losses(stages: Sequence[Mapping[str, Any]], form: str) -> Spec:
     chart = _chart(form, totals, layers, _ROW * len(totals))
     order = [total["target"] for total in totals]
     return {**chart, "encoding": {"y": _rows_axis("target", form, order)}}
-
-
-def path_to(
-    stages: Sequence[Mapping[str, Any]], target: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    """The rows of the steps that lead to a target's own, from the first on."""
-    by_measure = {row["measure"]: row for row in stages}
-    path = [target]
-    while path[-1]["previous"] is not None:
-        path.append(by_measure[path[-1]["previous"]])
-    return path[::-1]
 
 
 _AXIS = {
