@@ -147,7 +147,8 @@ class PruneFineTune(FineTune):
 class QuantizeFineTune(FineTune):
     """Quantization-aware training: the numbers of the float model are taught to be rounded."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 0.0003
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    """In parts of each weight's range."""
     distillation: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
