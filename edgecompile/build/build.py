@@ -277,11 +277,15 @@ def _remedy(loaded: LoadedRecipe, measurement: Measurement, budget: str) -> str:
                 "put the operators that cost most back to float: stages.quantize.fallback=true, "
                 f"or change {budget} (docs/quantize.md)"
             )
+        trained = loaded.recipe.stages.quantize.finetune is not None
+        more = "train for longer" if trained else "train with stages.quantize.finetune"
         if "+float" not in measurement.product:
             return (
                 "its targets hold integers only, so that no operator can be put back to float: "
-                f"train with quantization in mind, or change {budget} (docs/quantize.md)"
+                f"{more}, or change {budget} (docs/quantize.md)"
             )
+        if not trained:
+            return f"{more}, or change {budget} (docs/quantize.md)"
     return f"spend more on this step, or change {budget} (docs/budgets.md)"
 
 

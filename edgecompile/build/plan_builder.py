@@ -19,7 +19,7 @@ from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json, digest_path
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
-from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
+from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods, training_stages
 from edgecompile.recipe.target import Target, fallback_precisions, precision_for
 
 _PACKAGE = Path(edgecompile.__file__).parent
@@ -53,19 +53,25 @@ class PlanBuilder:
     def add_data(self, targets: Sequence[Target]) -> None:
         """All data that the build needs, first: a wrong file is told before anything slow."""
         self.add_split("evaluation")
-        prune = self.recipe.stages.prune
         precisions = {precision_for(self.recipe.stages.quantize, target) for target in targets}
         spikes = "spiking" in precisions
         if self._prunes_by_data() or spikes or not precisions.isdisjoint(CALIBRATED):
             self.add_split("calibration")
-        finetunes = prune is not None and prune.finetune is not None
-        if finetunes or (spikes and self.recipe.data.train is not None):
+        if training_stages(self.recipe) or (spikes and self.recipe.data.train is not None):
             self.add_split("train")
 
     def _prunes_by_data(self) -> bool:
         """Whether pruning looks at the calibration data: for slopes, or to refit layers."""
         stage = self.recipe.stages.prune
         return stage is not None and (stage.importance == "taylor" or stage.method == "structured")
+
+    @staticmethod
+    def _samples(split: str) -> dict[str, External | Product]:
+        """What a step reads of a split."""
+        return {
+            f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
+            for file in ("samples", "labels")
+        }
 
     def add_baseline(self) -> None:
         """The PyTorch model, measured on the evaluation data."""
@@ -89,12 +95,9 @@ class PlanBuilder:
         stage = self.recipe.stages.prune
         if stage is None:
             return
-        data = ["train"] * (stage.finetune is not None)
-        data += ["calibration"] * self._prunes_by_data()
         samples = {
-            f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
-            for split in data
-            for file in ("samples", "labels")
+            **(self._samples("train") if stage.finetune is not None else {}),
+            **(self._samples("calibration") if self._prunes_by_data() else {}),
         }
         metric, measure = self.recipe.metric, pruning_measure(self.loaded)
         for iteration in range(1, stage.iterations + 1):
@@ -301,14 +304,18 @@ class PlanBuilder:
             "fallback_operators": stage.fallback_operators,
             "sensitivity": stage.sensitivity,
         }
+        trained, training = {}, None
+        if stage.finetune is not None:
+            trained = self._samples("train")
+            training = {**stage.finetune.model_dump(mode="json"), "seed": stage.seed}
         self._add(
             name,
             "quantize",
             "edgecompile.compress.steps:quantize_hub",
             {
                 "hub": Product("simplify", "hub.onnx"),
-                "samples": Product("data[calibration]", "samples.npy"),
-                "labels": Product("data[calibration]", "labels.npy"),
+                **self._samples("calibration"),
+                **trained,
             },
             {
                 "scheme": target.scheme,
@@ -316,6 +323,7 @@ class PlanBuilder:
                 "per_channel": stage.per_channel,
                 "calibration_samples": stage.calibration_samples,
                 "wishes": wishes,
+                "training": training,
                 "metric": self._metric(),
             },
             after=("measure[simplify]",),
