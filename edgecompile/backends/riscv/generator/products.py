@@ -344,12 +344,11 @@ def _depthwise(emission: Emission, x: Tensor, result: Result, product: Product) 
         for ky in range(height)
         for kx in range(kernel_width)
     ]
-    is_float = product.weight.dtype == np.float32
     by_channel = product.weight.reshape(channels, -1)
-    scalar = not emission.isa.vector and not is_float
-    kernel = "depthwise_blocked_s8" if scalar else "depthwise_s8"
+    scalar = not emission.isa.vector
+    suffix = "f32" if product.weight.dtype == np.float32 else "s8"
     emission.call(
-        "depthwise_f32" if is_float else kernel,
+        f"depthwise_{'blocked_' if scalar else ''}{suffix}",
         x.read(),
         emission.constant_pointer(f"{product.name}_weight", by_channel if scalar else by_channel.T),
         emission.constant_pointer(f"{product.name}_offsets", integer_list(taps)),

@@ -91,37 +91,61 @@ struct movement {
     int32_t sizes[6], from[6], to[6];
 };
 
-static void move_run(const int8_t *x, int8_t *y, int32_t count, int32_t from, int32_t to,
-                     int32_t bytes)
+/* `rows` runs of `count` elements. */
+static void move_runs(const int8_t *x, int8_t *y, int32_t rows, int32_t row_from, int32_t row_to,
+                      int32_t count, int32_t from, int32_t to, int32_t bytes)
 {
+    row_from *= bytes;
+    row_to *= bytes;
     if (from == 1 && to == 1) {
         count *= bytes;
         bytes = 1;
     }
 #if defined(__riscv_vector)
-    for (size_t n; count > 0; count -= (int32_t)n) {
-        n = __riscv_vsetvl_e8m1((size_t)count);
+    from *= bytes;
+    to *= bytes;
+    for (int32_t done = 0; done < count;) {
+        size_t n;
+        const int8_t *source = x + done * from;
+        int8_t *result = y + done * to;
         if (bytes == 1 && from == 1 && to == 1) {
-            n = __riscv_vsetvl_e8m8((size_t)count);
-            __riscv_vse8_v_i8m8(y, __riscv_vle8_v_i8m8(x, n), n);
+            n = __riscv_vsetvl_e8m8((size_t)(count - done));
+#pragma GCC unroll 2
+            for (int32_t row = 0; row < rows; row++, source += row_from, result += row_to)
+                __riscv_vse8_v_i8m8(result, __riscv_vle8_v_i8m8(source, n), n);
         } else if (bytes == 1) {
-            __riscv_vsse8_v_i8m1(y, to, __riscv_vlse8_v_i8m1(x, from, n), n);
+            n = __riscv_vsetvl_e8m4((size_t)(count - done));
+#pragma GCC unroll 2
+            for (int32_t row = 0; row < rows; row++, source += row_from, result += row_to)
+                __riscv_vsse8_v_i8m4(result, to, __riscv_vlse8_v_i8m4(source, from, n), n);
         } else if (bytes == 2) {
-            __riscv_vsse16_v_i16m2((int16_t *)(void *)y, to * 2,
-                                   __riscv_vlse16_v_i16m2((const int16_t *)(const void *)x,
-                                                          from * 2, n), n);
+            n = __riscv_vsetvl_e16m4((size_t)(count - done));
+            for (int32_t row = 0; row < rows; row++, source += row_from, result += row_to)
+                __riscv_vsse16_v_i16m4((int16_t *)(void *)result, to,
+                                       __riscv_vlse16_v_i16m4((const int16_t *)(const void *)source,
+                                                              from, n), n);
         } else {
-            __riscv_vsse32_v_i32m4((int32_t *)(void *)y, to * 4,
-                                   __riscv_vlse32_v_i32m4((const int32_t *)(const void *)x,
-                                                          from * 4, n), n);
+            n = __riscv_vsetvl_e32m4((size_t)(count - done));
+            for (int32_t row = 0; row < rows; row++, source += row_from, result += row_to)
+                __riscv_vsse32_v_i32m4((int32_t *)(void *)result, to,
+                                       __riscv_vlse32_v_i32m4((const int32_t *)(const void *)source,
+                                                              from, n), n);
         }
-        x += (int32_t)n * from * bytes;
-        y += (int32_t)n * to * bytes;
+        done += (int32_t)n;
     }
 #else
-    for (int32_t i = 0; i < count; i++, x += from * bytes, y += to * bytes)
-        for (int32_t k = 0; k < bytes; k++)
-            y[k] = x[k];
+    for (int32_t row = 0; row < rows; row++, x += row_from, y += row_to) {
+        const int8_t *source = x;
+        int8_t *result = y;
+        if (bytes == 1) {
+            for (int32_t i = 0; i < count; i++, source += from, result += to)
+                *result = *source;
+        } else {
+            for (int32_t i = 0; i < count; i++, source += from * bytes, result += to * bytes)
+                for (int32_t k = 0; k < bytes; k++)
+                    result[k] = source[k];
+        }
+    }
 #endif
 }
 
@@ -130,10 +154,14 @@ static void move(const void *from, void *to, const struct movement *m)
     int32_t at[6] = {0, 0, 0, 0, 0, 0};
     const int8_t *x = (const int8_t *)from;
     int8_t *y = (int8_t *)to;
-    const int32_t last = m->rank - 1;
+    const int32_t last = m->rank - 1, rows = last > 0 ? last - 1 : 0;
     for (;;) {
-        move_run(x, y, m->sizes[last], m->from[last], m->to[last], m->bytes);
-        int32_t axis = last - 1;
+        if (last > 0)
+            move_runs(x, y, m->sizes[rows], m->from[rows], m->to[rows], m->sizes[last],
+                      m->from[last], m->to[last], m->bytes);
+        else
+            move_runs(x, y, 1, 0, 0, m->sizes[0], m->from[0], m->to[0], m->bytes);
+        int32_t axis = rows - 1;
         for (; axis >= 0; axis--) {
             x += m->from[axis] * m->bytes;
             y += m->to[axis] * m->bytes;
