@@ -26,13 +26,13 @@ PROGRAMS := chromium qemu-riscv64 qemu-system-riscv32 qemu-system-riscv64
 PACKAGES := chromium fonts-liberation qemu-user qemu-system-misc
 
 system:  ## See that the programs that tests need are there; as root on Debian, install them.
-	@for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	@missing() { for one in $(PROGRAMS); do command -v $$one >/dev/null || echo $$one; done; }; \
+	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
-	else \
-	  echo "Missing: $${missing# }. What needs it is skipped by the tests."; \
+	fi; \
+	if [ -n "$$(missing)" ]; then \
+	  echo "Missing: "$$(missing)". The tests that need it are skipped."; \
 	  echo "To get it: sudo apt-get install $(PACKAGES) (Debian)"; \
 	fi
 
