@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,7 +124,7 @@ def _build_once(
     )
     result = _result(loaded, targets, plan, outcomes, metric)
     manifests = {
-        target.name: _manifest(loaded, target, plan, outcomes, result.stages)
+        target.name: _manifest(loaded, target, plan, outcomes, result.stages, made.findings)
         for target, made in zip(targets, result.targets, strict=True)
         if made.error is None
     }
@@ -355,6 +355,7 @@ def _manifest(
     plan: Plan,
     outcomes: Mapping[str, StepOutcome],
     stages: Sequence[StageResult],
+    findings: Sequence[Finding],
 ) -> dict[str, Any]:
     lineage = []
     needed = steps_for(plan, target.name)
@@ -379,7 +380,7 @@ def _manifest(
         "target": target.model_dump(mode="json"),
         "precision": loaded.recipe.stages.quantize.precision,
         "estimates": lowered.result["estimates"],
-        "findings": lowered.result["findings"],
+        "findings": [asdict(finding) for finding in findings],
         "sources": plan.user_code.sources,
         "tools": plan.packages,
         "lineage": lineage,
