@@ -21,24 +21,24 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $(READY)
 
-# Programs that tests need and pip has not, and Debian's packages of them.
+# Programs that pip has not, and Debian's packages of them.
+EMULATORS := qemu-riscv64 qemu-system-riscv32 qemu-system-riscv64
 BROWSER := chromium
-BROWSER_PACKAGES := chromium fonts-liberation
-PROGRAMS := $(BROWSER)
-PACKAGES := $(BROWSER_PACKAGES)
+PROGRAMS := $(EMULATORS) $(BROWSER)
+PACKAGES := qemu-user qemu-system-misc chromium fonts-liberation
 
-system:  ## See that the programs that tests need are there; as root on Debian, install them.
+system:  ## See that QEMU for RISC-V and Chromium are there; as root on Debian, install them.
 	@for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
 	else \
-	  echo "Missing: $${missing# }. Tests that need it are skipped."; \
-	  echo "To get it: sudo apt-get install $(PACKAGES) (Debian)"; \
+	  echo "Missing: $${missing# }. Without QEMU no target of RISC-V is built; tests that need any of them are skipped."; \
+	  echo "To get them: sudo apt-get install $(PACKAGES) (Debian)"; \
 	fi
 
-quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
+quickstart: $(READY) system  ## Build recipes/digits_cnn for its targets, measured after every step.
 	$(BIN)/edgecompile build recipes/digits_cnn
 
 test: $(READY) system  ## Run the tests that CI runs.
@@ -56,7 +56,7 @@ format: $(READY)  ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
-bench: $(READY)  ## Measure against peers, as ratios in one run.
+bench: $(READY) system  ## Measure against peers, as ratios in one run.
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what was built; .venv stays.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
+    from edgecompile.measured import Measured
     from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
 
@@ -28,11 +29,14 @@ __all__ = [
     "ChecksArtifacts",
     "Emulates",
     "Inspection",
+    "Lowered",
+    "LowersByData",
     "OperatorFacts",
     "Probe",
     "Run",
     "RunsPrograms",
     "TensorFacts",
+    "Tuning",
 ]
 """A plug-in finds here everything that the protocol speaks of."""
 
@@ -58,10 +62,41 @@ class Probe:
 
 @dataclass(frozen=True)
 class Run:
-    """Outputs with the evidence that they are, where it depends on the machine: a GPU is there."""
+    """Outputs with the evidence that they are, where it depends on the machine: a GPU is there.
+
+    `measured` is what else was found out while it ran: instructions, memory.
+    """
 
     outputs: Sequence[Array]
     evidence: Evidence
+    measured: Sequence[Measured] = ()
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Data that a lowering may look at, none of which is evaluated, and how it judges.
+
+    `reference` is the float hub before all compression. Samples are float32 (samples, *shape
+    without batch). `training` is None where the recipe has no data.train. `budget`: points of the
+    metric that may be lost against the reference, None: any. `stage`: what the recipe says of the
+    stage that decided the numbers.
+    """
+
+    reference: ir.Model
+    validation: tuple[Array, Array]
+    training: tuple[Array, Array] | None
+    metric: Any
+    budget: float | None
+    stage: Mapping[str, Any]
+    recipe_folder: Path
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What is worth saying about an artifact, and an account of what was tried, as plain data."""
+
+    findings: Sequence[Finding] = ()
+    account: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -103,7 +138,7 @@ class Backend(Protocol):
         `inputs` is float32, shape (samples, *model input shape without its batch dimension), in
         the model's own layout (NCHW). Returns one float32 array per model output, shape
         (samples, ...), in the model's own layout: the border's quantization and layout are undone.
-        A `Run` says of other evidence than the backend's.
+        A `Run` says of other evidence than the backend's, or brings more than outputs.
         """
         ...
 
@@ -123,6 +158,21 @@ class ChecksArtifacts(Protocol):
     def check_artifact(self, artifact: Path, target: Target) -> ArtifactCheck:
         """The fate of each operator, and findings. Whatever the bytes are, it is told as a
         finding."""
+        ...
+
+
+@runtime_checkable
+class LowersByData(Protocol):
+    """What a backend may offer whose artifact depends on data: how many steps a spiking network
+    runs is decided by the chip's own simulator on validation samples."""
+
+    def lower_by_data(self, hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lowered:
+        """As `lower`, with data to decide by; the same data give the same bytes.
+
+        Raises:
+            TargetCannotRun: an operator that the target lacks, or a limit that is exceeded.
+            BudgetBroken: nothing that was tried holds the budget.
+        """
         ...
 
 

@@ -14,11 +14,13 @@ ENTRY_POINT_GROUP = "edgecompile.backends"
 
 _BUILTIN = {
     "edgetpu": "edgecompile.backends.edgetpu.backend:EdgeTpuBackend",
+    "loihi": "edgecompile.backends.spiking.loihi.backend:LoihiBackend",
     "coreml": "edgecompile.backends.coreml.backend:CoreMLBackend",
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "tensorrt": "edgecompile.backends.tensorrt.bundle_backend:TensorRTBundleBackend",
     "tensorrt-rtx": "edgecompile.backends.tensorrt.engine_backend:TensorRTEngineBackend",
     "qnn": "edgecompile.backends.qnn.backend:QnnBackend",
+    "riscv": "edgecompile.backends.riscv.backend:RiscvBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }
 """A plain table, not entry points of our own: the scan of all installed packages is slow, and is

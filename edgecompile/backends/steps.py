@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.backends.protocol import ChecksArtifacts, Emulates, Run
+from edgecompile.backends.protocol import ChecksArtifacts, Emulates, LowersByData, Run
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
 from edgecompile.findings import Finding
@@ -46,7 +46,14 @@ def lower(
     target = Target.model_validate(parameters["target"])
     backend = get_backend(target.backend)
     hub = load(inputs["hub"])
-    findings = [*(backend.lower(hub, target, folder) or ())]
+    account: Mapping[str, Any] = {}
+    if "split" in inputs and isinstance(backend, LowersByData):
+        from edgecompile.backends.spiking.tuning import read_tuning
+
+        lowered = backend.lower_by_data(hub, target, folder, read_tuning(inputs, parameters))
+        findings, account = [*lowered.findings], lowered.account
+    else:
+        findings = [*(backend.lower(hub, target, folder) or ())]
     artifact = folder / backend.main_file
     facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
@@ -64,6 +71,7 @@ def lower(
         "placement": [asdict(fate) for fate in fates],
         "estimates": [asdict(found) for found in backend.estimate(hub, artifact, target)],
         "findings": [asdict(finding) for finding in findings],
+        **account,
     }
 
 
@@ -105,7 +113,11 @@ def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path)
     if not isinstance(ran, Run):
         ran = Run(ran, backend.evidence)
     save_outputs(folder / "outputs.npz", ran.outputs, chosen)
-    return {"samples": len(samples), "evidence": str(ran.evidence)}
+    return {
+        "samples": len(samples),
+        "evidence": str(ran.evidence),
+        "measured": [asdict(found) for found in ran.measured],
+    }
 
 
 def _chosen_samples(

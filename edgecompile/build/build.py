@@ -49,9 +49,10 @@ from edgecompile.evaluate.budget import explain
 from edgecompile.evaluate.metrics import Metric, metric_of
 from edgecompile.findings import Finding
 from edgecompile.frontend.lines import current_place
+from edgecompile.measured import Measured
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.schema import INTEGER_BITS
-from edgecompile.recipe.target import Target
+from edgecompile.recipe.target import Target, precision_for
 
 
 @dataclass(frozen=True)
@@ -329,7 +330,7 @@ def _target_result(
     common: dict[str, Any] = {
         "target": target.name,
         "title": target.title,
-        "precision": loaded.recipe.stages.quantize.precision,
+        "precision": precision_for(loaded.recipe.stages.quantize, target),
         "findings": findings,
     }
     if error is not None:
@@ -346,7 +347,15 @@ def _target_result(
         estimates=tuple(Estimate(**fields) for fields in lowered.result["estimates"]),
         operators=lowered.result["operators"],
         placement=tuple(OperatorFate(**fields) for fields in lowered.result["placement"]),
+        measured=tuple(Measured(**fields) for fields in _measured(target, records)),
     )
+
+
+def _measured(target: Target, records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """What the run of the artifact found out beside its outputs."""
+    ran = records.get(f"run[{target.name}]")
+    found: list[dict[str, Any]] = [] if ran is None else ran.result["measured"]
+    return found
 
 
 def _manifest(
@@ -359,6 +368,7 @@ def _manifest(
 ) -> dict[str, Any]:
     lineage = []
     needed = steps_for(plan, target.name)
+    records = {name: o.record for name, o in outcomes.items() if o.record is not None}
     for step in plan.steps:
         record = outcomes[step.name].record
         if record is not None and step.name in needed:
@@ -378,8 +388,9 @@ def _manifest(
         "edgecompile": edgecompile.__version__,
         "model": loaded.recipe.name,
         "target": target.model_dump(mode="json"),
-        "precision": loaded.recipe.stages.quantize.precision,
+        "precision": precision_for(loaded.recipe.stages.quantize, target),
         "estimates": lowered.result["estimates"],
+        "measured": _measured(target, records),
         "findings": [asdict(finding) for finding in findings],
         "sources": plan.user_code.sources,
         "tools": plan.packages,

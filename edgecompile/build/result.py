@@ -15,6 +15,7 @@ from edgecompile.evaluate.budget import Verdict, judge
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
+from edgecompile.measured import Measured
 from edgecompile.recipe.schema import Recipe
 from edgecompile.recipe.target import Target
 
@@ -72,11 +73,14 @@ class TargetResult:
     """How many of each operator the artifact holds, read back from its bytes."""
     placement: tuple[OperatorFate, ...] = ()
     """Where each is expected to run; empty where the toolchain tells nothing about a file."""
+    measured: tuple[Measured, ...] = ()
     error: str | None = None
 
 
-_ACCOUNT = ("trials", "put_back", "sensitivity")
-"""What a quantize step's result may hold beside its hub."""
+_ACCOUNT = ("trials", "put_back", "sensitivity", "spiking")
+"""What a step of compression may tell beside its hub."""
+
+_COMPRESSING = {"quantize", "spike"}
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,10 @@ class BuildResult:
 
 
 def compression_of(outcomes: Mapping[str, StepOutcome]) -> dict[str, dict[str, Any]]:
-    """The accounts of the quantize steps that have something to tell."""
+    """The accounts of the steps of compression that have something to tell."""
     accounts = {}
     for name, outcome in outcomes.items():
-        if outcome.record is not None and outcome.step.stage == "quantize":
+        if outcome.record is not None and outcome.step.stage in _COMPRESSING:
             account = {key: outcome.record.result.get(key) for key in _ACCOUNT}
             if any(account.values()):
                 accounts[name] = account
@@ -144,7 +148,8 @@ def verdicts_of(
         return []
     own = results[measurement.measure]
     before = measurement.judged_from or measurement.previous
-    previous = own["before"].get("previous", results[before]["metric"]) if before else None
+    kind = "previous" if measurement.judged_from is None else "baseline"
+    previous = own["before"].get(kind, results[before]["metric"]) if before else None
     agreement = own["agreement"].get("baseline") or {}
     if measurement.judged_from is None:
         agreement = own["agreement"].get("previous") or agreement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
@@ -12,12 +13,14 @@ from rich.text import Text
 
 from edgecompile.build.result import BuildResult, StageResult, TargetResult
 from edgecompile.evaluate.metrics import Metric
+from edgecompile.measured import Measured
 from edgecompile.report.compression import print_compression
 from edgecompile.report.words import (
     decibel_words,
     estimate_line,
     finding_lines,
     kernel_words,
+    measured_words,
     metric_words,
     points_words,
     samples_words,
@@ -153,6 +156,8 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
         )
     else:
         console.print(f"[red]failed[/red]  {escape(target.target):24} exit {target.exit_code}")
+    for line in measured_lines(target.measured):
+        console.print(f"        {escape(line)}")
     for found in target.estimates:
         console.print(f"        {escape(estimate_line(found))}")
         if verbose:
@@ -161,6 +166,15 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
     for finding in target.findings:
         if finding.level != "note" or verbose:
             console.print(escape("\n".join(f"        {line}" for line in finding_lines(finding))))
+
+
+def measured_lines(figures: Sequence[Measured]) -> list[str]:
+    """Measured figures, one line for all that were obtained in the same way."""
+    by_method: dict[str, list[str]] = {}
+    for figure in figures:
+        words = f"{figure.quantity} {measured_words(figure.value)} {figure.unit}"
+        by_method.setdefault(figure.method, []).append(words)
+    return [f"measured: {'; '.join(words)} ({method})" for method, words in by_method.items()]
 
 
 def _print_costs(console: Console, result: BuildResult) -> None:

@@ -55,6 +55,11 @@ def kernel_words(twin: Mapping[str, Any]) -> str:
     return sentence
 
 
+def measured_words(value: float) -> str:
+    """``1,234`` of a whole number, four figures of another one."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+
+
 def estimate_figures(low: float, high: float | None) -> str:
     """``at least 0.3``, ``0.3`` or ``0.3 to 0.5``."""
     if high is None:
