@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,7 +125,7 @@ def _build_once(
     )
     result = _result(loaded, targets, plan, outcomes, metric)
     manifests = {
-        target.name: _manifest(loaded, target, plan, outcomes, result.stages)
+        target.name: _manifest(loaded, target, plan, outcomes, result.stages, made.findings)
         for target, made in zip(targets, result.targets, strict=True)
         if made.error is None
     }
@@ -349,9 +349,9 @@ def _target_result(
         artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
         size_bytes=lowered.result["size_bytes"],
         estimates=tuple(Estimate(**fields) for fields in lowered.result["estimates"]),
-        measured=tuple(Measured(**fields) for fields in _measured(target, records)),
         operators=lowered.result["operators"],
         placement=tuple(OperatorFate(**fields) for fields in lowered.result["placement"]),
+        measured=tuple(Measured(**fields) for fields in _measured(target, records)),
     )
 
 
@@ -368,6 +368,7 @@ def _manifest(
     plan: Plan,
     outcomes: Mapping[str, StepOutcome],
     stages: Sequence[StageResult],
+    findings: Sequence[Finding],
 ) -> dict[str, Any]:
     lineage = []
     needed = steps_for(plan, target.name)
@@ -394,7 +395,7 @@ def _manifest(
         "precision": precision_for(loaded.recipe.stages.quantize, target),
         "estimates": lowered.result["estimates"],
         "measured": _measured(target, records),
-        "findings": lowered.result["findings"],
+        "findings": [asdict(finding) for finding in findings],
         "sources": plan.user_code.sources,
         "tools": plan.packages,
         "lineage": lineage,

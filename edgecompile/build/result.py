@@ -69,11 +69,11 @@ class TargetResult:
     size_bytes: int | None = None
     findings: tuple[Finding, ...] = ()
     estimates: tuple[Estimate, ...] = ()
-    measured: tuple[Measured, ...] = ()
     operators: dict[str, int] = field(default_factory=dict)
     """How many of each operator the artifact holds, read back from its bytes."""
     placement: tuple[OperatorFate, ...] = ()
     """Where each is expected to run; empty where the toolchain tells nothing about a file."""
+    measured: tuple[Measured, ...] = ()
     error: str | None = None
 
 

@@ -56,6 +56,11 @@ def kernel_words(twin: Mapping[str, Any]) -> str:
     return sentence
 
 
+def measured_words(value: float) -> str:
+    """``1,234`` of a whole number, four figures of another one."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+
+
 def estimate_figures(low: float, high: float | None) -> str:
     """``at least 0.3``, ``0.3`` or ``0.3 to 0.5``."""
     if high is None:
@@ -89,8 +94,6 @@ def measured_lines(figures: Sequence[Measured]) -> list[str]:
     """Measured figures, one line for all that were obtained in the same way."""
     by_method: dict[str, list[str]] = {}
     for figure in figures:
-        exact = float(figure.value).is_integer()
-        value = f"{figure.value:,.0f}" if exact else f"{figure.value:,.4g}"
-        words = f"{figure.quantity} {value} {figure.unit}"
+        words = f"{figure.quantity} {measured_words(figure.value)} {figure.unit}"
         by_method.setdefault(figure.method, []).append(words)
     return [f"measured: {'; '.join(words)} ({method})" for method, words in by_method.items()]

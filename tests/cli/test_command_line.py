@@ -20,7 +20,7 @@ from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
     *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
-    *("matrix", "recipes", "targets", "cache", "doctor"),
+    *("compare", "matrix", "recipes", "targets", "cache", "doctor"),
 ]
 
 
@@ -202,6 +202,7 @@ JSON_CALLS = [
     ("inspect", "dist/tiny/cpu-onnxruntime"),
     ("eval", "dist/tiny/cpu-onnxruntime", "--recipe", "tiny"),
     ("recipes", "list"),
+    ("compare", "dist", "dist"),
     ("matrix", "tiny"),
     ("recipes", "show", "tiny"),
     ("recipes", "schema"),

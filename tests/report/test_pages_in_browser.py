@@ -235,7 +235,6 @@ def facts_of(pages: Path, shared_cache: Path) -> Callable[[str], dict[str, Any]]
             "model": "tiny",
             "description": "words",
             "metric": {"name": "top1", "higher_is_better": True, "points": 100.0},
-            "precision": "int8",
             "edgecompile": "0",
             "recipe": recipe,
             "recipe_digest": "0" * 64,

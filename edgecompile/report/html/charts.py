@@ -269,7 +269,8 @@ def placement(result: Mapping[str, Any], form: str) -> Spec:
     return {**chart, "encoding": {"y": _rows_axis("operator", form)}}
 
 
-_STAGES = ("prune", "export", "simplify", "quantize", "lower")
+_STAGES = ("prune", "export", "simplify", "quantize", "lower", "spike")
+"""In the order of their colors."""
 
 
 def losses(stages: Sequence[Mapping[str, Any]], form: str) -> Spec:
@@ -293,6 +294,7 @@ def losses(stages: Sequence[Mapping[str, Any]], form: str) -> Spec:
             {
                 "target": name,
                 "stage": row["stage"],
+                "order": _STAGES.index(row["stage"]),
                 "points": row["delta_previous"],
                 "said": f"{name}, {row['step']}: {points_words(row['delta_previous'])} points; "
                 f"{_evidence(row)}",
@@ -312,7 +314,7 @@ def losses(stages: Sequence[Mapping[str, Any]], form: str) -> Spec:
             "domain": present,
             "range": [f"var(--c{_STAGES.index(stage)})" for stage in present],
         },
-        "legend": {"title": None, "columns": 3 if form == "phone" else 5} if present else None,
+        "legend": {"title": None, "columns": 3 if form == "phone" else 6} if present else None,
     }
     bars = {
         "mark": {"type": "bar", "height": 16},
@@ -320,7 +322,7 @@ def losses(stages: Sequence[Mapping[str, Any]], form: str) -> Spec:
         "encoding": {
             "x": {"field": "points", "type": "quantitative", "axis": axis, "scale": scale},
             "color": color,
-            "order": {"field": "stage", "sort": list(_STAGES)},
+            "order": {"field": "order", "type": "quantitative"},
             "description": _SAID,
         },
     }

@@ -71,7 +71,6 @@ def _common(loaded: LoadedRecipe, result: BuildResult) -> dict[str, Any]:
         "model": result.model,
         "description": loaded.recipe.description,
         "metric": asdict(result.metric),
-        "precision": loaded.recipe.stages.quantize.precision,
         "edgecompile": edgecompile.__version__,
         "recipe": recipe,
         "recipe_digest": digest_json(recipe),
