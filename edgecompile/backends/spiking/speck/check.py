@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-from edgecompile.backends.spiking.network import INPUT, RateLayer, RateNetwork
+from edgecompile.backends.spiking.network import (
+    INPUT,
+    RateLayer,
+    RateNetwork,
+    SpikingLayer,
+    SpikingNetwork,
+)
 from edgecompile.backends.spiking.reading import read_network
 from edgecompile.backends.spiking.speck.chip_form import as_cores, with_output_neurons
 from edgecompile.backends.spiking.speck.limits import ChipLimits, limits_of
@@ -19,9 +25,10 @@ from edgecompile.backends.spiking.speck.mapping import (
     need_of,
     neuron_words,
 )
-from edgecompile.findings import Finding
+from edgecompile.findings import Finding, Level
 from edgecompile.recipe.target import Target
 
+_Layer = RateLayer | SpikingLayer
 DOCUMENT = "docs/backends/speck.md"
 _ONE_KERNEL = (
     "sinabs 3.1.3: a core has one kernel for all that reaches it; an addition before the neuron is "
@@ -41,7 +48,7 @@ def check_hub(hub: ir.Model, target: Target) -> list[Finding]:
     return errors or remarks(network)
 
 
-def misfits(network: RateNetwork, limits: ChipLimits) -> list[Finding]:
+def misfits(network: RateNetwork | SpikingNetwork, limits: ChipLimits) -> list[Finding]:
     """Everything in a network of cores that the chip lacks, as errors."""
     layers = network.layers[:-1]
     found = [*_too_many(layers, limits), *_branches(layers, limits)]
@@ -91,23 +98,15 @@ def remarks(network: RateNetwork) -> list[Finding]:
 
 
 def _finding(
-    level: str, rule: str, layer: RateLayer, message: str, remedy: str, source: str
+    level: Level, rule: str, layer: _Layer, message: str, remedy: str, source: str
 ) -> Finding:
     origin = layer.origin
     return Finding(
-        "error" if level == "error" else "warning",
-        rule,
-        message,
-        origin.node,
-        None,
-        origin.module,
-        origin.source,
-        remedy,
-        source,
+        level, rule, message, origin.node, None, origin.module, origin.source, remedy, source
     )
 
 
-def _too_many(layers: Sequence[RateLayer], limits: ChipLimits) -> Iterator[Finding]:
+def _too_many(layers: Sequence[_Layer], limits: ChipLimits) -> Iterator[Finding]:
     excess = len(layers) - limits.cores
     if excess > 0:
         yield _finding(
@@ -121,7 +120,7 @@ def _too_many(layers: Sequence[RateLayer], limits: ChipLimits) -> Iterator[Findi
         )
 
 
-def _branches(layers: Sequence[RateLayer], limits: ChipLimits) -> Iterator[Finding]:
+def _branches(layers: Sequence[_Layer], limits: ChipLimits) -> Iterator[Finding]:
     readers = Counter(c.source for layer in layers for c in layer.connections)
     for layer in layers:
         if len(layer.connections) > 1:
@@ -157,7 +156,7 @@ def _branches(layers: Sequence[RateLayer], limits: ChipLimits) -> Iterator[Findi
         )
 
 
-def _sizes(network: RateNetwork, layer: RateLayer, limits: ChipLimits) -> Iterator[Finding]:
+def _sizes(network: RateNetwork | SpikingNetwork, layer: _Layer, limits: ChipLimits) -> Iterator[Finding]:
     (connection,) = layer.connections
     source = network.shape_of(connection.source)
     height, width = (source[1 + i] // connection.pool[i] for i in range(2))
@@ -237,7 +236,7 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(str(number) for number in numbers)
 
 
-def _memory(layer: RateLayer, need: Need, limits: ChipLimits) -> Finding:
+def _memory(layer: _Layer, need: Need, limits: ChipLimits) -> Finding:
     has = ", ".join(
         f"{kernel // 1024}/{neuron // 1024}"
         for kernel, neuron in sorted(
@@ -267,7 +266,7 @@ def _kilo(words: int) -> str:
     return f"{words / 1024:.4g} Ki words"
 
 
-def _smaller(layer: RateLayer, limits: ChipLimits) -> str:
+def _smaller(layer: _Layer, limits: ChipLimits) -> str:
     """How many channels would fit."""
     features, inputs, *kernel = layer.connections[0].weight.shape
     area = kernel[0] * kernel[1]
@@ -288,7 +287,7 @@ def _smaller(layer: RateLayer, limits: ChipLimits) -> str:
     return f"it fits with {' or '.join(ways)} (stages.prune, or a narrower layer)"
 
 
-def _crowd(layers: Sequence[RateLayer], needs: Sequence[Need], limits: ChipLimits) -> Finding:
+def _crowd(layers: Sequence[_Layer], needs: Sequence[Need], limits: ChipLimits) -> Finding:
     chosen, cores = crowded(needs, limits)
     said = "; ".join(
         f"{n.layer}: {_kilo(n.kernel_words)} of kernel, {_kilo(n.neuron_words)} of neurons"

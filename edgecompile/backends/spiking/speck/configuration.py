@@ -25,7 +25,7 @@ def configuration_of(
     """The body of ``speck2f.json``; `cores` are those of the layers before the read-out."""
     layers = network.layers[:-1]
     core_of = {layer.name: core for layer, core in zip(layers, cores, strict=True)}
-    bodies: list[dict[str, Any]] = [{} for _ in range(9)]
+    bodies: dict[str, Any] = {}
     for layer in layers:
         (connection,) = layer.connections
         destinations = [
@@ -35,7 +35,7 @@ def configuration_of(
             if c.source == layer.name
         ]
         assert layer.threshold is not None
-        bodies[core_of[layer.name]] = {
+        bodies[str(core_of[layer.name])] = {
             "dimensions": _dimensions(network, connection, layer.shape),
             "weights": _whole(connection.weight.swapaxes(2, 3)),
             "biases": _whole(layer.bias),
@@ -65,7 +65,7 @@ def configuration_of(
         },
         "configuration": {
             "dvs_layer": {"pass_sensor_events": False},
-            "cnn_layers": {str(core): body for core, body in enumerate(bodies) if body},
+            "cnn_layers": bodies,
         },
     }
 
