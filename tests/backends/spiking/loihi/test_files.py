@@ -17,7 +17,7 @@ from edgecompile.errors import TargetCannotRun
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.recipe.target import Fact, Target
-from tests.backends.spiking.networks import PLAIN, RESIDUAL, rates_of
+from tests.backends.spiking.networks import PLAIN, RESIDUAL, WITHOUT_BIAS, rates_of
 from tests.hubs import samples_for
 
 LIMITS = {
@@ -131,7 +131,7 @@ def test_a_netx_file_of_stock_neurons_replays_the_golden_spikes(tmp_path):
 
 
 def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(tmp_path):
-    _, folder = lowered(PLAIN, tmp_path / "built")
+    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built")
     assert (folder / "model.soft-reset.net").exists()
     assert not (folder / "model.net").exists()
 
