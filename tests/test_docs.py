@@ -15,6 +15,7 @@ import pytest
 
 from edgecompile.backends.coreml.operators import OPERATORS as COREML_OPERATORS
 from edgecompile.backends.edgetpu.rules import RULES
+from edgecompile.backends.riscv.generator.operators.table import OPERATORS as RISCV_OPERATORS
 from edgecompile.formats.tflite.operators import OPERATORS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -79,8 +80,20 @@ def rules_table() -> str:
     return "\n".join([*rows, "", ""])
 
 
+def riscv_table() -> str:
+    """The operators that are written in C, by the table that the generator reads."""
+    rows = ["", "| ONNX | int8 | int16 activations | float |", "|---|---|---|---|"]
+    rows += [
+        f"| {name} | {'yes' if entry.integer else 'float'} | {'yes' if entry.wide else 'float'} "
+        "| yes |"
+        for name, entry in sorted(RISCV_OPERATORS.items())
+    ]
+    return "\n".join([*rows, "", ""])
+
+
 TABLES = {
     "operators": (REPOSITORY / "docs/backends/tflite.md", operator_table),
+    "riscv operators": (REPOSITORY / "docs/backends/riscv.md", riscv_table),
     "rules": (REPOSITORY / "docs/backends/edgetpu.md", rules_table),
 }
 """By the name of its marks: the page, and what writes the table."""

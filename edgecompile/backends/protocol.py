@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgecompile.evaluate.evidence import Evidence
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
+    from edgecompile.measured import Measured
     from edgecompile.recipe.schema import Precision
     from edgecompile.recipe.target import Target
 
@@ -61,10 +62,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Run:
-    """Outputs with the evidence that they are, where it depends on the machine: a GPU is there."""
+    """Outputs with the evidence that they are, where it depends on the machine: a GPU is there.
+
+    `measured` is what else was found out while it ran: instructions, memory.
+    """
 
     outputs: Sequence[Array]
     evidence: Evidence
+    measured: Sequence[Measured] = ()
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Backend(Protocol):
         `inputs` is float32, shape (samples, *model input shape without its batch dimension), in
         the model's own layout (NCHW). Returns one float32 array per model output, shape
         (samples, ...), in the model's own layout: the border's quantization and layout are undone.
-        A `Run` says of other evidence than the backend's.
+        A `Run` says of other evidence than the backend's, or brings more than outputs.
         """
         ...
 

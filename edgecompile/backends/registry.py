@@ -20,6 +20,7 @@ _BUILTIN = {
     "tensorrt": "edgecompile.backends.tensorrt.bundle_backend:TensorRTBundleBackend",
     "tensorrt-rtx": "edgecompile.backends.tensorrt.engine_backend:TensorRTEngineBackend",
     "qnn": "edgecompile.backends.qnn.backend:QnnBackend",
+    "riscv": "edgecompile.backends.riscv.backend:RiscvBackend",
     "tflite": "edgecompile.backends.tflite.backend:TFLiteBackend",
 }
 """A plain table, not entry points of our own: the scan of all installed packages is slow, and is

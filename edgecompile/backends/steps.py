@@ -106,7 +106,11 @@ def run(inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path)
     if not isinstance(ran, Run):
         ran = Run(ran, backend.evidence)
     save_outputs(folder / "outputs.npz", ran.outputs, chosen)
-    return {"samples": len(samples), "evidence": str(ran.evidence)}
+    return {
+        "samples": len(samples),
+        "evidence": str(ran.evidence),
+        "measured": [asdict(found) for found in ran.measured],
+    }
 
 
 def _chosen_samples(

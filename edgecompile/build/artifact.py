@@ -109,6 +109,7 @@ def _measured(
         "name": metric.name,
         "baseline": before["baseline"],
         "evidence": results["run[artifact]"]["evidence"],
+        "figures": results["run[artifact]"].get("measured", []),
         **measured,
     }
 

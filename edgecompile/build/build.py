@@ -48,6 +48,7 @@ from edgecompile.evaluate.budget import explain
 from edgecompile.evaluate.metrics import metric_of
 from edgecompile.findings import Finding
 from edgecompile.frontend.lines import current_place
+from edgecompile.measured import Measured
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.schema import INTEGER_BITS
 from edgecompile.recipe.target import Target, precision_for
@@ -300,7 +301,15 @@ def _target_result(
         artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
         size_bytes=lowered.result["size_bytes"],
         estimates=tuple(Estimate(**fields) for fields in lowered.result["estimates"]),
+        measured=tuple(Measured(**fields) for fields in _measured(target, records)),
     )
+
+
+def _measured(target: Target, records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """What the run of the artifact found out beside its outputs."""
+    ran = records.get(f"run[{target.name}]")
+    found: list[dict[str, Any]] = [] if ran is None else ran.result["measured"]
+    return found
 
 
 def _facts(
@@ -312,6 +321,7 @@ def _facts(
 ) -> dict[str, Any]:
     lineage = []
     needed = steps_for(plan, target.name)
+    records = {name: o.record for name, o in outcomes.items() if o.record is not None}
     for step in plan.steps:
         record = outcomes[step.name].record
         if record is not None and step.name in needed:
@@ -331,6 +341,7 @@ def _facts(
         "target": target.model_dump(mode="json"),
         "precision": precision_for(loaded.recipe.stages.quantize, target),
         "estimates": lowered["estimates"],
+        "measured": _measured(target, records),
         "findings": lowered["findings"],
         "sources": plan.user_code.sources,
         "tools": plan.packages,

@@ -8,7 +8,6 @@ the same thing at once do the work only once. What is found damaged is treated a
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from typing import Any
 
 from edgecompile.digest import canonical_json, digest_file, digest_json
 
-CACHE_VARIABLE = "EDGECOMPILE_CACHE"
 FORMAT = 1
 
 
@@ -55,16 +53,6 @@ class Record:
         if not files:
             raise KeyError(name)
         return digest_json({n.removeprefix(inside): digest for n, digest in files.items()})
-
-
-def default_cache_root() -> Path:
-    """$EDGECOMPILE_CACHE, else the user's cache folder of this platform."""
-    configured = os.environ.get(CACHE_VARIABLE)
-    if configured:
-        return Path(configured)
-    import platformdirs
-
-    return platformdirs.user_cache_path("edgecompile")
 
 
 class Cache:
@@ -171,6 +159,6 @@ class Cache:
         return steps, total
 
     def clear(self) -> None:
-        """Remove every finished and unfinished step. Locks stay: another build may hold one."""
-        for part in ("steps", "unfinished"):
+        """Remove every step, and what toolchains keep. Locks stay: another build may hold one."""
+        for part in ("steps", "unfinished", "toolchains"):
             shutil.rmtree(self.root / part, ignore_errors=True)

@@ -1,8 +1,9 @@
 """What a piece of Python code depends on, found by reading it, never by running it.
 
 The fingerprint of a module is the syntax tree of its source and of every local module that it
-imports (so that a comment changes nothing), and the version of every installed package that they
-import. It is part of the key of each step: of the user's `model.py`, and of edgecompile's own code.
+imports (so that a comment changes nothing), the C and the templates beside the `__init__.py` of
+their packages, and the version of every installed package that they import. It is part of the key
+of each step: of the user's `model.py`, and of edgecompile's own code.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ _DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 """Import names that differ from the name of their distribution (else the same, normalized)."""
+
+
+_DATA_SUFFIXES = frozenset({".c", ".h", ".j2"})
+"""Files of a package that are no Python, and that its code reads."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ def fingerprint(module: Path, roots: tuple[Root, ...]) -> Fingerprint:
         while name in sources:  # two roots, a file of the same name in each
             name += "'"
         sources[name] = tree_digest
+        if file.name == "__init__.py":
+            sources |= _data_beside(file, name)
         waiting += _packages_around(file, roots)
         for imported in imports:
             relative = imported.startswith(".")
@@ -154,6 +161,16 @@ def _packages_around(file: Path, roots: tuple[Root, ...]) -> list[Path]:
             break
         found.append(folder / "__init__.py")
     return found
+
+
+def _data_beside(package: Path, name: str) -> dict[str, str]:
+    """Digests of what lies beside an `__init__.py`, whose name in the fingerprint is `name`."""
+    folder = name.rpartition("/")[0]
+    return {
+        f"{folder}/{file.name}": digest_bytes(file.read_bytes())
+        for file in package.parent.iterdir()
+        if file.suffix in _DATA_SUFFIXES
+    }
 
 
 def _relative_name(file: Path, roots: tuple[Root, ...]) -> str:

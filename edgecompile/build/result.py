@@ -14,6 +14,7 @@ from edgecompile.evaluate.budget import Verdict, judge
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
+from edgecompile.measured import Measured
 from edgecompile.recipe.schema import Recipe
 from edgecompile.recipe.target import Target
 
@@ -65,6 +66,7 @@ class TargetResult:
     size_bytes: int | None = None
     findings: tuple[Finding, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    measured: tuple[Measured, ...] = ()
     error: str | None = None
 
 

@@ -51,7 +51,8 @@ def build(
     from edgecompile.backends.configure import configure
     from edgecompile.build.build import BuildOptions
     from edgecompile.build.build import build as build_recipe
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.progress import build_progress
 

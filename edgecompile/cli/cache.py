@@ -19,7 +19,8 @@ def cache() -> None:
 @click.pass_obj
 def info(app: App, output_format: str) -> None:
     """Where the cache is, and how large."""
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
+    from edgecompile.cache_root import default_cache_root
 
     store = Cache(default_cache_root())
     steps, size = store.size()
@@ -37,7 +38,8 @@ def info(app: App, output_format: str) -> None:
 @click.pass_obj
 def clear(app: App, output_format: str) -> None:
     """Remove every finished step. Artifacts that were built stay."""
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
+    from edgecompile.cache_root import default_cache_root
 
     store = Cache(default_cache_root())
     steps, size = store.size()

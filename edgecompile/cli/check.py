@@ -57,7 +57,8 @@ def _check_recipe(
 
     from edgecompile.backends.configure import configure
     from edgecompile.build.build import check_targets
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.progress import build_progress
 

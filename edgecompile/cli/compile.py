@@ -28,8 +28,9 @@ def compile_file(app: App, hub: Path, target_name: str, output: Path, output_for
 
     Nothing is measured: `edgecompile eval` measures the artifact.
     """
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
     from edgecompile.build.stage import compile_hub
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_target
     from edgecompile.report.progress import build_progress
 

@@ -18,7 +18,7 @@ def doctor(app: App, output_format: str) -> int:
 
     from edgecompile.backends.protocol import Probe
     from edgecompile.backends.registry import backend_names, get_backend
-    from edgecompile.build.cache import default_cache_root
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.errors import EdgecompileError
     from edgecompile.recipe.paths import DATA_VARIABLE, data_folder
 

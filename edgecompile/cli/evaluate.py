@@ -53,7 +53,8 @@ def evaluate(
         evaluate_device_result,
         export_samples,
     )
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe, load_target
     from edgecompile.report.progress import build_progress
 

@@ -21,8 +21,9 @@ def export(
     app: App, recipe: str, output: Path, overrides: tuple[str, ...], output_format: str
 ) -> None:
     """Export RECIPE's model to ONNX, simplified. Each node keeps its module and Python line."""
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
     from edgecompile.build.stage import export_hub
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe
     from edgecompile.report.progress import build_progress
 

@@ -31,8 +31,9 @@ def prune(
 
     Nothing is measured: `edgecompile build` measures every iteration.
     """
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
     from edgecompile.build.stage import prune_module
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe
     from edgecompile.report.progress import build_progress
 

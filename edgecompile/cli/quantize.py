@@ -34,8 +34,9 @@ def quantize(
 ) -> None:
     """Quantize RECIPE's model for a target, with the recipe's calibration data and wishes."""
     from edgecompile.backends.configure import configure
-    from edgecompile.build.cache import Cache, default_cache_root
+    from edgecompile.build.cache import Cache
     from edgecompile.build.stage import quantize_hub
+    from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.compression import print_account
     from edgecompile.report.progress import build_progress

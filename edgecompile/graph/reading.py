@@ -11,7 +11,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecompile.graph.constants import is_static, static_value
-from edgecompile.graph.hub import constant, shape_of
+from edgecompile.graph.hub import Array, constant, shape_of
+from edgecompile.graph.qdq import WEIGHTED
 
 AUTO_PAD = "auto_pad is not written: give explicit pads, as torch exports them"
 """Why a node that leaves its pads to the runtime is refused."""
@@ -91,3 +92,98 @@ def refuse_scaled_product(node: ir.Node) -> str | None:
     if bias is None or bias.size == 1 or bias.shape[-1] == bias.size == columns:
         return None
     return "the bias of Gemm must be one number, or one per column"
+
+
+def slice_bounds(node: ir.Node) -> tuple[list[int], list[int], list[int]]:
+    """First index, end and step of a Slice along each axis of its input."""
+    rank = rank_of(node.inputs[0])
+    starts, ends = integers_in(node, 1) or [], integers_in(node, 2) or []
+    axes = integers_in(node, 3) or list(range(len(starts)))
+    steps = integers_in(node, 4) or [1] * len(starts)
+    source = node.inputs[0]
+    assert source is not None
+    shape = shape_of(source)
+    begin, end, stride = [0] * rank, list(shape), [1] * rank
+    for start, stop, listed, step in zip(starts, ends, axes, steps, strict=True):
+        axis = listed % rank
+        begin[axis], end[axis], _ = slice(start, stop, step).indices(shape[axis])
+        stride[axis] = step
+    return begin, end, stride
+
+
+def refuse_slice(node: ir.Node) -> str | None:
+    """A Slice whose bounds are known only when the model runs, or that runs backwards."""
+    if not all(is_static(value) for value in node.inputs[1:] if value is not None):
+        return "starts, ends, axes and steps of Slice must be constant"
+    steps = constant(node.inputs[4]) if len(node.inputs) > 4 else None
+    if steps is not None and np.any(steps < 0):
+        return "a negative step of Slice is not written"
+    return None
+
+
+def pads_of(node: ir.Node) -> Array:
+    """What a Pad adds before and after each axis, (rank, 2)."""
+    rank = rank_of(node.inputs[0])
+    listed, axes = constant(node.inputs[1]), None
+    if len(node.inputs) > 3:
+        axes = constant(node.inputs[3])
+    assert listed is not None
+    pads = np.zeros((rank, 2), np.int64)
+    pads[range(rank) if axes is None else axes % rank] = listed.reshape(2, -1).T
+    return pads
+
+
+def refuse_pad(node: ir.Node) -> str | None:
+    """A Pad that is not constant, not with zeros, or that cuts."""
+    if not is_static(node.inputs[1]):
+        return "the pads of Pad must be constant"
+    if node.attributes.get_string("mode", "constant") != "constant":
+        return "only constant padding is written"
+    listed = constant(node.inputs[1])
+    if listed is not None and np.any(listed < 0):
+        return "negative pads are not written"
+    value = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    return None if value is None or float(value) == 0.0 else "padding with another value than 0"
+
+
+def refuse_gather(node: ir.Node) -> str | None:
+    """A Gather that is not of an activation with constant indices in a row."""
+    if not is_static(node.inputs[1]) or is_static(node.inputs[0]):
+        return "Gather is written for an activation and constant indices"
+    return None if rank_of(node.inputs[1]) <= 1 else "indices of more than one dimension"
+
+
+def feeds_only_products(node: ir.Node) -> bool:
+    """Do only Gemm and MatMul with constant weights read the node's result?"""
+    consumers = _readers(node.outputs[0])
+    return bool(consumers) and all(
+        reader.op_type in WEIGHTED
+        and reader.op_type in {"Gemm", "MatMul"}
+        and is_static(reader.inputs[1])
+        and _origin(reader.inputs[0]) is node
+        for reader in consumers
+    )
+
+
+def _readers(value: ir.Value) -> list[ir.Node]:
+    """The operators that read a tensor, directly or through its QDQ pair."""
+    if value.is_graph_output():
+        return []
+    found = []
+    for use in value.uses():
+        if use.node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
+            behind = _readers(use.node.outputs[0])
+            if not behind:
+                return []
+            found += behind
+        else:
+            found.append(use.node)
+    return found
+
+
+def _origin(value: ir.Value | None) -> ir.Node | None:
+    node = value.producer() if value is not None else None
+    while node is not None and node.op_type in {"QuantizeLinear", "DequantizeLinear"}:
+        source = node.inputs[0]
+        node = source.producer() if source is not None else None
+    return node

@@ -52,6 +52,22 @@ def test_local_imports_are_followed_wherever_they_are_written(tmp_path):
     ]
 
 
+def test_c_and_templates_beside_a_package_belong_to_it(tmp_path):
+    write(tmp_path, model="from sub import c", sub__c="")
+    for name in ("sub/__init__.py", "sub/kernel.h", "sub/page.c.j2", "sub/notes.txt", "lonely.c"):
+        (tmp_path / name).write_text("1")
+    before = of(tmp_path)
+    assert sorted(before.sources) == [
+        "model.py",
+        "sub/__init__.py",
+        "sub/c.py",
+        "sub/kernel.h",
+        "sub/page.c.j2",
+    ]
+    (tmp_path / "sub/kernel.h").write_text("2")
+    assert of(tmp_path).digest != before.digest
+
+
 def test_imports_in_a_circle_end(tmp_path):
     write(tmp_path, model="import a", a="import b", b="import a, model")
     assert sorted(of(tmp_path).sources) == ["a.py", "b.py", "model.py"]

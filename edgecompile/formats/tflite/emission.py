@@ -17,17 +17,17 @@ import onnx_ir as ir
 from edgecompile.errors import ContractError
 from edgecompile.formats.tflite.choices import Forms
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
-from edgecompile.formats.tflite.layout import (
+from edgecompile.formats.tflite.versions import lowest_version
+from edgecompile.graph.clamps import CLAMPS, clamp_bounds
+from edgecompile.graph.constants import dequantized_constant, is_static, static_value
+from edgecompile.graph.hub import Array, is_float, name_of, shape_of
+from edgecompile.graph.layout import (
     Order,
     moves_nothing,
     permutation,
     plain,
     stored_shape,
 )
-from edgecompile.formats.tflite.versions import lowest_version
-from edgecompile.graph.clamps import CLAMPS, clamp_bounds
-from edgecompile.graph.constants import dequantized_constant, is_static, static_value
-from edgecompile.graph.hub import Array, is_float, name_of, shape_of
 from edgecompile.graph.qdq import TensorParams, integer_inputs, tensor_params
 
 

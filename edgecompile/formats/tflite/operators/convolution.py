@@ -10,12 +10,12 @@ import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission, Tensor, Weight
 from edgecompile.formats.tflite.flatbuffer import VALID, activation_code, make_options
-from edgecompile.formats.tflite.layout import CHANNELS_LAST
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.formats.tflite.operators.padding import pad_image, padding_of
 from edgecompile.formats.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, shape_of
+from edgecompile.graph.layout import CHANNELS_LAST
 from edgecompile.graph.qdq import WEIGHT_INPUT
 from edgecompile.graph.reading import AUTO_PAD, auto_pads, integers_of, rank_of
 

@@ -8,10 +8,10 @@ import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission
 from edgecompile.formats.tflite.flatbuffer import activation_code, make_options
-from edgecompile.formats.tflite.layout import Order, plain
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import shape_of
+from edgecompile.graph.layout import Order, plain
 
 
 def common_order(emission: Emission, node: ir.Node, rank: int) -> Order:

@@ -7,9 +7,9 @@ import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import make_options
-from edgecompile.formats.tflite.layout import plain
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.graph.constants import is_static
+from edgecompile.graph.layout import plain
 from edgecompile.graph.reading import rank_of
 
 

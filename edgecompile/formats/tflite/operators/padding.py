@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import SAME, VALID, make_options
-from edgecompile.formats.tflite.layout import CHANNELS_LAST
+from edgecompile.graph.layout import CHANNELS_LAST
 
 
 def padding_of(

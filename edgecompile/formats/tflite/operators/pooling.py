@@ -8,10 +8,10 @@ import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission
 from edgecompile.formats.tflite.flatbuffer import SAME, VALID, activation_code, make_options
-from edgecompile.formats.tflite.layout import CHANNELS_LAST, drop_axes, stored_axis
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.formats.tflite.operators.padding import pad_image, padding_of
 from edgecompile.graph.hub import shape_of
+from edgecompile.graph.layout import CHANNELS_LAST, drop_axes, stored_axis
 from edgecompile.graph.reading import (
     AUTO_PAD,
     adds_a_window,

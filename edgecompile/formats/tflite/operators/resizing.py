@@ -6,9 +6,9 @@ import onnx_ir as ir
 
 from edgecompile.formats.tflite.emission import Emission
 from edgecompile.formats.tflite.flatbuffer import make_options
-from edgecompile.formats.tflite.layout import CHANNELS_LAST
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.graph.hub import constant, shape_of
+from edgecompile.graph.layout import CHANNELS_LAST
 from edgecompile.graph.reading import rank_of, resize_mode
 
 _MODES = {

@@ -1,4 +1,4 @@
-"""How a tensor of the hub is stored in the file: its axes may be in another order.
+"""How a tensor of the hub is stored by a backend: its axes may be in another order.
 
 `order[i]` is the hub's axis that is stored at position i. NHWC of an NCHW tensor is (0, 2, 3, 1).
 A transposition of the hub then costs nothing until an operator needs a certain order.

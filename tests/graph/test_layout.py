@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecompile.formats.tflite.layout import (
+from edgecompile.graph.layout import (
     drop_axes,
     mergeable_order,
     moves_nothing,

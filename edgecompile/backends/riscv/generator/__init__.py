@@ -1,0 +1,1 @@
+"""The C generator: a hub becomes one `model.c` and one `model.h`."""

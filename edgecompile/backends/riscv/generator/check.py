@@ -1,0 +1,31 @@
+"""What has no form in C, found before anything slow."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgecompile.backends.riscv.generator.generate import is_folded
+from edgecompile.backends.riscv.generator.operators.table import OPERATORS
+from edgecompile.findings import Finding
+from edgecompile.graph.provenance import finding_at
+
+TABLE = "docs/backends/riscv.md"
+_REMEDY = f"write this part of forward() with other operators ({TABLE} lists them)"
+
+
+def check_operators(hub: ir.Model) -> list[Finding]:
+    """One error for each node of a hub, float or quantized, that the generator cannot write."""
+    return [
+        finding_at(node, "error", "riscv-operator", reason, _REMEDY, TABLE)
+        for node in hub.graph
+        if (reason := _refusal(node)) is not None
+    ]
+
+
+def _refusal(node: ir.Node) -> str | None:
+    if node.op_type in {"QuantizeLinear", "DequantizeLinear"} or is_folded(node):
+        return None
+    entry = OPERATORS.get(node.op_type)
+    if entry is None:
+        return f"edgecompile writes no C for ONNX's {node.op_type}"
+    return entry.refuse(node)
