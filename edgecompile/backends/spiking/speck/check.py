@@ -156,7 +156,9 @@ def _branches(layers: Sequence[_Layer], limits: ChipLimits) -> Iterator[Finding]
         )
 
 
-def _sizes(network: RateNetwork | SpikingNetwork, layer: _Layer, limits: ChipLimits) -> Iterator[Finding]:
+def _sizes(
+    network: RateNetwork | SpikingNetwork, layer: _Layer, limits: ChipLimits
+) -> Iterator[Finding]:
     (connection,) = layer.connections
     source = network.shape_of(connection.source)
     height, width = (source[1 + i] // connection.pool[i] for i in range(2))
