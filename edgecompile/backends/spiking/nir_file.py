@@ -73,7 +73,9 @@ def _graph(network: SpikingNetwork) -> tuple[dict[str, Any], list[tuple[str, str
     import nir
 
     vectors = {layer.name for layer in network.layers if _is_vector(layer)}
-    if len(network.sample_shape) == 1:
+    if len(network.sample_shape) == 1 and any(
+        c.source == INPUT and c.is_dense for layer in network.layers for c in layer.connections
+    ):
         vectors.add(INPUT)
     start = network.input_shape[: 1 if INPUT in vectors else 3]
     nodes: dict[str, Any] = {INPUT: nir.Input(input_type={"input": np.array(start)})}

@@ -1,0 +1,1 @@
+"""SynSense Speck 2e and 2f."""

@@ -1,0 +1,1 @@
+"""What travels with an artifact to the machine that has the chip."""
