@@ -24,13 +24,13 @@ $(READY): pyproject.toml constraints.txt
 EMULATORS := qemu-riscv64 qemu-system-riscv32 qemu-system-riscv64
 
 emulators:  ## See that QEMU for RISC-V is there; as root on Debian or Ubuntu, install it.
-	@for program in $(EMULATORS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	@missing() { for one in $(EMULATORS); do command -v $$one >/dev/null || echo $$one; done; }; \
+	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends qemu-user qemu-system-misc >/dev/null; \
-	else \
-	  echo "QEMU is missing ($${missing# }): targets of RISC-V will not be built, their tests are skipped."; \
+	fi; \
+	if [ -n "$$(missing)" ]; then \
+	  echo "QEMU is missing ("$$(missing)"): no target of RISC-V can be built, their tests are skipped."; \
 	  echo "To get it: sudo apt-get install qemu-user qemu-system-misc (Debian, Ubuntu)"; \
 	fi
 

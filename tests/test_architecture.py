@@ -98,12 +98,29 @@ def test_no_room_imports_one_above_it():
 def toolchain(module: str) -> str | None:
     """``tflite`` of ``edgecompile.backends.tflite.backend``."""
     parts = module.split(".")
-    if parts[:2] == ["edgecompile", "backends"] and len(parts) > 2:
-        return None if parts[2] in SHARED_BACKEND_MODULES else parts[2]
-    return None
+    if parts[:2] != ["edgecompile", "backends"] or len(parts) < 3:
+        return None
+    if parts[2] == SPIKING:
+        return parts[3] if len(parts) > 3 and parts[3] in CHIPS else None
+    return None if parts[2] in SHARED_BACKEND_MODULES else parts[2]
 
 
-TOOLCHAINS = sorted(path.parent.name for path in PACKAGE.glob("backends/*/__init__.py"))
+SPIKING = "spiking"
+"""The folder whose modules serve the backends inside it."""
+
+CHIPS = sorted(path.parent.name for path in PACKAGE.glob(f"backends/{SPIKING}/*/__init__.py"))
+
+TOOLCHAINS = sorted(
+    {path.parent.name for path in PACKAGE.glob("backends/*/__init__.py")} - {SPIKING} | {*CHIPS}
+)
+
+
+def test_what_the_spiking_chips_share_imports_none_of_them():
+    def wrong(importer: str, name: str) -> bool:
+        shared = importer.startswith(f"edgecompile.backends.{SPIKING}")
+        return shared and toolchain(importer) is None and toolchain(name) is not None
+
+    assert violations(wrong) == []
 
 
 def test_a_backend_imports_no_other_backend():

@@ -29,11 +29,14 @@ __all__ = [
     "ChecksArtifacts",
     "Emulates",
     "Inspection",
+    "Lowered",
+    "LowersByData",
     "OperatorFacts",
     "Probe",
     "Run",
     "RunsPrograms",
     "TensorFacts",
+    "Tuning",
 ]
 """A plug-in finds here everything that the protocol speaks of."""
 
@@ -67,6 +70,33 @@ class Run:
     outputs: Sequence[Array]
     evidence: Evidence
     measured: Sequence[Measured] = ()
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Data that a lowering may look at, none of which is evaluated, and how it judges.
+
+    `reference` is the float hub before all compression. Samples are float32 (samples, *shape
+    without batch). `training` is None where the recipe has no data.train. `budget`: points of the
+    metric that may be lost against the reference, None: any. `stage`: what the recipe says of the
+    stage that decided the numbers.
+    """
+
+    reference: ir.Model
+    validation: tuple[Array, Array]
+    training: tuple[Array, Array] | None
+    metric: Any
+    budget: float | None
+    stage: Mapping[str, Any]
+    recipe_folder: Path
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """What is worth saying about an artifact, and an account of what was tried, as plain data."""
+
+    findings: Sequence[Finding] = ()
+    account: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -128,6 +158,21 @@ class ChecksArtifacts(Protocol):
     def check_artifact(self, artifact: Path, target: Target) -> ArtifactCheck:
         """The fate of each operator, and findings. Whatever the bytes are, it is told as a
         finding."""
+        ...
+
+
+@runtime_checkable
+class LowersByData(Protocol):
+    """What a backend may offer whose artifact depends on data: how many steps a spiking network
+    runs is decided by the chip's own simulator on validation samples."""
+
+    def lower_by_data(self, hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lowered:
+        """As `lower`, with data to decide by; the same data give the same bytes.
+
+        Raises:
+            TargetCannotRun: an operator that the target lacks, or a limit that is exceeded.
+            BudgetBroken: nothing that was tried holds the budget.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "edgecompile.backends"
 
 _BUILTIN = {
     "edgetpu": "edgecompile.backends.edgetpu.backend:EdgeTpuBackend",
+    "loihi": "edgecompile.backends.spiking.loihi.backend:LoihiBackend",
     "coreml": "edgecompile.backends.coreml.backend:CoreMLBackend",
     "onnxruntime": "edgecompile.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "tensorrt": "edgecompile.backends.tensorrt.bundle_backend:TensorRTBundleBackend",

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecompile.backends.protocol import ChecksArtifacts, Emulates, Run
+from edgecompile.backends.protocol import ChecksArtifacts, Emulates, LowersByData, Run
 from edgecompile.backends.registry import get_backend
 from edgecompile.errors import TargetCannotRun
 from edgecompile.findings import Finding
@@ -43,7 +43,14 @@ def lower(
     target = Target.model_validate(parameters["target"])
     backend = get_backend(target.backend)
     hub = load(inputs["hub"])
-    findings = [*(backend.lower(hub, target, folder) or ())]
+    account: Mapping[str, Any] = {}
+    if "split" in inputs and isinstance(backend, LowersByData):
+        from edgecompile.backends.spiking.tuning import read_tuning
+
+        lowered = backend.lower_by_data(hub, target, folder, read_tuning(inputs, parameters))
+        findings, account = [*lowered.findings], lowered.account
+    else:
+        findings = [*(backend.lower(hub, target, folder) or ())]
     artifact = folder / backend.main_file
     facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
@@ -57,6 +64,7 @@ def lower(
         "operators": len(facts.operators),
         "estimates": [asdict(found) for found in backend.estimate(hub, artifact, target)],
         "findings": [asdict(finding) for finding in findings],
+        **account,
     }
 
 

@@ -51,7 +51,7 @@ from edgecompile.frontend.lines import current_place
 from edgecompile.measured import Measured
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.schema import INTEGER_BITS
-from edgecompile.recipe.target import Target
+from edgecompile.recipe.target import Target, precision_for
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def _target_result(
     common: dict[str, Any] = {
         "target": target.name,
         "title": target.title,
-        "precision": loaded.recipe.stages.quantize.precision,
+        "precision": precision_for(loaded.recipe.stages.quantize, target),
         "findings": findings,
     }
     if error is not None:
@@ -339,7 +339,7 @@ def _facts(
         "edgecompile": edgecompile.__version__,
         "model": loaded.recipe.name,
         "target": target.model_dump(mode="json"),
-        "precision": loaded.recipe.stages.quantize.precision,
+        "precision": precision_for(loaded.recipe.stages.quantize, target),
         "estimates": lowered["estimates"],
         "measured": _measured(target, records),
         "findings": lowered["findings"],

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import edgecompile
-from edgecompile.backends.protocol import RunsPrograms
 from edgecompile.backends.registry import get_backend
+from edgecompile.build import lowering
 from edgecompile.build.code import backend_code, installed_code, step_code
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
+from edgecompile.build.lowering import SPIKE
 from edgecompile.build.plan import BASELINE, Measurement, Plan
 from edgecompile.build.pruning import pruning_measure
 from edgecompile.build.step import External, Product, Step
@@ -19,7 +20,7 @@ from edgecompile.digest import digest_file, digest_json, digest_path
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.paths import resolve_file
 from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
-from edgecompile.recipe.target import Target, fallback_precisions
+from edgecompile.recipe.target import Target, fallback_precisions, precision_for
 
 _PACKAGE = Path(edgecompile.__file__).parent
 
@@ -49,13 +50,16 @@ class PlanBuilder:
             dict(sorted(self.packages.items())),
         )
 
-    def add_data(self) -> None:
+    def add_data(self, targets: Sequence[Target]) -> None:
         """All data that the build needs, first: a wrong file is told before anything slow."""
         self.add_split("evaluation")
         prune = self.recipe.stages.prune
-        if self.recipe.stages.quantize.precision in CALIBRATED or self._prunes_by_data():
+        precisions = {precision_for(self.recipe.stages.quantize, target) for target in targets}
+        spikes = "spiking" in precisions
+        if self._prunes_by_data() or spikes or not precisions.isdisjoint(CALIBRATED):
             self.add_split("calibration")
-        if prune is not None and prune.finetune is not None:
+        finetunes = prune is not None and prune.finetune is not None
+        if finetunes or (spikes and self.recipe.data.train is not None):
             self.add_split("train")
 
     def _prunes_by_data(self) -> bool:
@@ -115,9 +119,7 @@ class PlanBuilder:
             self._add_module_run(name, "prune", self._module_files(name))
             last = iteration == stage.iterations
             self._measure("prune", name, f"run[{name}]", previous, product=name)
-            self.measurements[-1] = replace(
-                self.measurements[-1], judged_from=f"measure[{BASELINE}]", judged=last
-            )
+            self._judge_last(judged_from=f"measure[{BASELINE}]", judged=last)
             self.pruned = name
 
     def add_hub(self, measured: bool) -> None:
@@ -208,7 +210,7 @@ class PlanBuilder:
             {"hub": Product("simplify", "hub.onnx")},
             {
                 "target": target.model_dump(mode="json"),
-                "precision": self.recipe.stages.quantize.precision,
+                "precision": precision_for(self.recipe.stages.quantize, target),
             },
             target=target.name,
             backend=target.backend,
@@ -216,26 +218,30 @@ class PlanBuilder:
 
     def add_target(self, target: Target) -> None:
         """Quantize for the target's scheme (shared), lower, run and measure."""
-        precision = self.recipe.stages.quantize.precision
-        previous = "simplify"
-        if precision in INTEGER_BITS:
+        precision = precision_for(self.recipe.stages.quantize, target)
+        previous, stage = "simplify", "lower"
+        if precision == "spiking":
+            previous = stage = self._add_spike()
+        elif precision in INTEGER_BITS:
             previous = self._add_quantize(target)
         elif precision != "fp32":
             previous = self._add_narrow(precision)
         lower, run = f"lower[{target.name}]", f"run[{target.name}]"
+        spikes = stage == SPIKE
         self._add(
             lower,
-            "lower",
+            stage,
             "edgecompile.backends.steps:lower",
-            {"hub": Product(previous, "hub.onnx")},
-            lower_parameters(target),
+            lowering.lower_inputs(self.recipe, previous),
+            lowering.lower_parameters(target) | (self._tuning() if spikes else {}),
             after=(f"check[{target.name}]", f"measure[{previous}]"),
             target=target.name,
+            user=self._metric_code() if spikes else (),
             backend=target.backend,
         )
         self._add(
             run,
-            "lower",
+            stage,
             "edgecompile.backends.steps:run",
             {
                 "artifact": Product(lower, get_backend(target.backend).main_file),
@@ -251,7 +257,33 @@ class PlanBuilder:
             backend=target.backend,
         )
         twin = f"kernels[{previous}]" if precision == "int8" else None
-        self._measure("lower", target.name, run, previous, twin, lower, target.name)
+        self._measure(stage, target.name, run, previous, twin, lower, target.name)
+        if spikes:
+            self._judge_last(judged_from=f"measure[{BASELINE}]")
+
+    def _judge_last(self, **how: Any) -> None:
+        """Change how the last measurement is held against the budgets."""
+        self.measurements[-1] = replace(self.measurements[-1], **how)
+
+    def _tuning(self) -> dict[str, Any]:
+        return lowering.tuning_parameters(self.recipe, self._metric())
+
+    def _add_spike(self) -> str:
+        """Thresholds for every activation, decided once for all chips."""
+        if SPIKE not in self.steps:
+            self._add(
+                SPIKE,
+                SPIKE,
+                "edgecompile.backends.spiking.steps:spike",
+                lowering.spike_inputs(self.recipe),
+                self._tuning(),
+                after=("measure[simplify]",),
+                user=self._metric_code(),
+            )
+            self._add_hub_run(SPIKE, SPIKE, "hub.onnx", "simplify")
+            # What counts is the chip's result: thresholds alone lose little or are trained.
+            self._judge_last(judged=False)
+        return SPIKE
 
     def _add_quantize(self, target: Target) -> str:
         stage = self.recipe.stages.quantize
@@ -465,14 +497,3 @@ class PlanBuilder:
                     return ()  # the import will fail with a message of its own
                 self.user_code[value] = found
         return (self.user_code[value],)
-
-
-def lower_parameters(target: Target) -> dict[str, Any]:
-    """What the lowering for a target depends on beside its hub: the device's facts, and the
-    programs that its backend calls where they are installed."""
-    backend = get_backend(target.backend)
-    programs = dict(backend.programs()) if isinstance(backend, RunsPrograms) else {}
-    return {
-        "target": target.model_dump(mode="json"),
-        **({"programs": programs} if programs else {}),
-    }

@@ -13,7 +13,7 @@ from edgecompile.build.plan import Plan
 from edgecompile.build.plan_builder import PlanBuilder
 from edgecompile.errors import EdgecompileError, TargetCannotRun, UserError
 from edgecompile.recipe.load import LoadedRecipe
-from edgecompile.recipe.target import Target
+from edgecompile.recipe.target import Target, precision_for
 
 
 def make_plan(
@@ -41,7 +41,7 @@ def make_plan(
     targets = [target for target in targets if target.name not in refused]
     builder = PlanBuilder(loaded)
     if measured:
-        builder.add_data()
+        builder.add_data(targets)
         builder.add_baseline()
         builder.add_pruning()
     builder.add_hub(measured)
@@ -93,7 +93,7 @@ def _refusals(
 
 
 def _precision_error(loaded: LoadedRecipe, target: Target) -> TargetCannotRun | None:
-    precision = loaded.recipe.stages.quantize.precision
+    precision = precision_for(loaded.recipe.stages.quantize, target)
     if precision in target.precisions:
         return None
     return TargetCannotRun(

@@ -20,6 +20,7 @@ _BYTES: dict[Precision, tuple[float, float]] = {
     "a16w8": (1, 2),
     "a8w4": (0.5, 1),
     "a16w4": (0.5, 2),
+    "spiking": (1, 2),
 }
 """Of one weight and of one activation."""
 

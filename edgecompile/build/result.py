@@ -70,8 +70,10 @@ class TargetResult:
     error: str | None = None
 
 
-_ACCOUNT = ("trials", "put_back", "sensitivity")
-"""What a quantize step's result may hold beside its hub."""
+_ACCOUNT = ("trials", "put_back", "sensitivity", "spiking")
+"""What a step of compression may tell beside its hub."""
+
+_COMPRESSING = {"quantize", "spike"}
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,10 @@ class BuildResult:
 
 
 def compression_of(outcomes: Mapping[str, StepOutcome]) -> dict[str, dict[str, Any]]:
-    """The accounts of the quantize steps that have something to tell."""
+    """The accounts of the steps of compression that have something to tell."""
     accounts = {}
     for name, outcome in outcomes.items():
-        if outcome.record is not None and outcome.step.stage == "quantize":
+        if outcome.record is not None and outcome.step.stage in _COMPRESSING:
             account = {key: outcome.record.result.get(key) for key in _ACCOUNT}
             if any(account.values()):
                 accounts[name] = account
@@ -136,7 +138,8 @@ def verdicts_of(
         return []
     own = results[measurement.measure]
     before = measurement.judged_from or measurement.previous
-    previous = own["before"].get("previous", results[before]["metric"]) if before else None
+    kind = "previous" if measurement.judged_from is None else "baseline"
+    previous = own["before"].get(kind, results[before]["metric"]) if before else None
     agreement = own["agreement"].get("baseline") or {}
     if measurement.judged_from is None:
         agreement = own["agreement"].get("previous") or agreement

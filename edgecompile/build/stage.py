@@ -16,9 +16,9 @@ from edgecompile.build.cache import Cache, Record
 from edgecompile.build.code import backend_code, step_code
 from edgecompile.build.execute import Listener, execute
 from edgecompile.build.fingerprint import merged
+from edgecompile.build.lowering import SPIKE, lower_parameters
 from edgecompile.build.package import copy_artifact, replacing, write_whole
 from edgecompile.build.plan import Plan
-from edgecompile.build.plan_builder import lower_parameters
 from edgecompile.build.planning import make_plan
 from edgecompile.build.step import External, Product, Step
 from edgecompile.digest import digest_file, digest_json
@@ -89,7 +89,8 @@ def quantize_hub(
         EdgecompileError: the model cannot be exported or quantized, or the file not be written.
     """
     plan = make_plan(loaded, [target], lowered=False)
-    product = next((m.product for m in plan.measurements if m.stage == "quantize"), None)
+    deciding = [m.product for m in plan.measurements if m.stage in {"quantize", SPIKE}]
+    product = deciding[0] if deciding else None
     if product is None:
         raise UserError(
             "in fp32 there is nothing to quantize",

@@ -11,12 +11,25 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from edgecompile.recipe.validation import Strict
 
 Precision = Literal[
-    "fp32", "fp16", "w8", "w4", "lut8", "lut6", "lut4", "dynamic", "int8", "a16w8", "a8w4", "a16w4"
+    "fp32",
+    "fp16",
+    "w8",
+    "w4",
+    "lut8",
+    "lut6",
+    "lut4",
+    "dynamic",
+    "int8",
+    "a16w8",
+    "a8w4",
+    "a16w4",
+    "spiking",
 ]
 """`wN`: weights of N bits, float arithmetic. `lutN`: weights that are numbers of N bits into a
 table of values, float arithmetic. `dynamic`: the numbers of `w8`, on runtimes that quantize the
 activations as they come. `aMwN`: integers of M bits for activations and N for weights; `int8` is 8
-and 8."""
+and 8. `spiking`: neurons that integrate and fire; what holds only it is built in it, whatever the
+recipe says."""
 
 INTEGER_BITS: dict[Precision, tuple[Literal[8, 16], Literal[4, 8]]] = {
     "int8": (8, 8),
@@ -200,11 +213,25 @@ def improve_methods(stage: QuantizeStage) -> list[str]:
     return list(stage.improve)
 
 
+class SpikeStage(Strict):
+    """How activations become spikes, for targets of spiking neurons."""
+
+    calibration_samples: Annotated[int, Field(ge=1)] = 256
+    """At most so many, of every other calibration sample, decide the thresholds."""
+    epochs: Annotated[int, Field(ge=0)] = 5
+    """Of fine-tuning on `data.train`, where plain conversion does not hold the budget or a pool
+    takes the maximum; kept only if the validation samples gain."""
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    batch: Annotated[int, Field(ge=2)] = 64
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class Stages(Strict):
     """The stages between the PyTorch model and lowering."""
 
     prune: PruneStage | None = None
     quantize: QuantizeStage = QuantizeStage()
+    spike: SpikeStage = SpikeStage()
 
 
 class Budgets(Strict):
@@ -220,6 +247,9 @@ class Budgets(Strict):
     quantize: float | None = None
     lower: float | None = None
     total: float | None = None
+    spike: float | None = 1.0
+    """What a spiking target may lose against the PyTorch model, in place of quantize, lower and
+    total. It decides how many steps an inference takes."""
 
 
 class Agreement(Strict):

@@ -37,6 +37,12 @@ class Target(Strict):
     notes: str = ""
 
 
+def precision_for(stage: QuantizeStage, target: Target) -> Precision:
+    """What the target is built in: the recipe's precision, but `spiking` where it holds nothing
+    else, so that one recipe serves it and others."""
+    return "spiking" if target.precisions == ["spiking"] else stage.precision
+
+
 def fallback_precisions(stage: QuantizeStage, target: Target) -> list[str]:
     """What single operators may be raised to on the target, the cheapest first."""
     if not stage.fallback:

@@ -19,6 +19,7 @@ _WORDS = {
     "simplify": "simplifying the graph",
     "check": "checking the target",
     "quantize": "quantizing",
+    "spike": "converting to spikes",
     "lower": "lowering",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,8 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
         )
     else:
         console.print(f"[red]failed[/red]  {escape(target.target):24} exit {target.exit_code}")
-    for figure in target.measured:
-        console.print(f"        {escape(measured_line(figure))}")
+    for line in measured_lines(target.measured):
+        console.print(f"        {escape(line)}")
     for found in target.estimates:
         console.print(f"        {escape(estimate_line(found))}")
         if verbose:
@@ -192,10 +193,15 @@ def _print_target(console: Console, target: TargetResult, output: Path, verbose:
             console.print(escape("\n".join(f"        {line}" for line in finding_lines(finding))))
 
 
-def measured_line(figure: Measured) -> str:
-    """A measured figure in one line, with how it was obtained."""
-    value = f"{figure.value:,.0f}" if float(figure.value).is_integer() else f"{figure.value:,.4g}"
-    return f"measured: {figure.quantity} {value} {figure.unit} ({figure.method})"
+def measured_lines(figures: Sequence[Measured]) -> list[str]:
+    """Measured figures, one line for all that were obtained in the same way."""
+    by_method: dict[str, list[str]] = {}
+    for figure in figures:
+        exact = float(figure.value).is_integer()
+        value = f"{figure.value:,.0f}" if exact else f"{figure.value:,.4g}"
+        words = f"{figure.quantity} {value} {figure.unit}"
+        by_method.setdefault(figure.method, []).append(words)
+    return [f"measured: {'; '.join(words)} ({method})" for method, words in by_method.items()]
 
 
 def estimate_line(found: Estimate) -> str:

@@ -42,7 +42,7 @@ def test_an_unknown_key_without_a_neighbour_lists_the_known_ones(refused):
         "  --> tiny/recipe.yaml:12:11\n"
         " 12 | budgets: {xyz: 5.0, lower: 5.0, total: 5.0}\n"
         "    |           ^\n"
-        "help: known here: export, lower, prune, quantize, simplify, total\n"
+        "help: known here: export, lower, prune, quantize, simplify, spike, total\n"
     )
 
 
@@ -171,7 +171,7 @@ def test_a_file_of_megabytes_is_refused_unread(edgecompile, tiny):
             "precision: int8",
             "precision: int9",
             "stages.quantize.precision must be one of 'fp32', 'fp16', 'w8', 'w4', 'lut8', 'lut6', "
-            "'lut4', 'dynamic', 'int8', 'a16w8', 'a8w4' or 'a16w4', not 'int9'",
+            "'lut4', 'dynamic', 'int8', 'a16w8', 'a8w4', 'a16w4' or 'spiking', not 'int9'",
         ),
         ("targets: [cpu-onnxruntime]", "targets: []", "targets must hold at least 1, not 0"),
         (

@@ -31,6 +31,7 @@ def test_the_built_in_recipes_and_targets_of_the_issue_are_there():
         "fmnist_vit",
         "ic_resnet8",
         "kws_dscnn",
+        "mnist_cnn",
     } <= set(BUILTIN[0])
     assert {"android-tflite", "cpu-onnxruntime", "linux-arm64-tflite", "mcu-tflite"} <= set(
         BUILTIN[1]

@@ -7,6 +7,8 @@ import pty
 import re
 import subprocess
 
+from edgecompile.measured import Measured
+from edgecompile.report.terminal import measured_lines
 from tests.conftest import command
 
 
@@ -78,3 +80,16 @@ def test_on_a_terminal_the_build_shows_its_progress_and_the_table(tiny, built):
     assert "tiny: " in text and "\x1b[" in text
     assert "Traceback" not in text
     assert "dist/tiny/cpu-onnxruntime/model.onnx" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_figures_that_were_measured_in_one_way_share_a_line():
+    figures = [
+        Measured("instructions", 1283508, "per inference", "VLEN 256"),
+        Measured("vector instructions", 61.25, "% of them", "VLEN 256"),
+        Measured("stack", 2160, "bytes", "high-water mark"),
+    ]
+    assert measured_lines(figures) == [
+        "measured: instructions 1,283,508 per inference; vector instructions 61.25 % of them "
+        "(VLEN 256)",
+        "measured: stack 2,160 bytes (high-water mark)",
+    ]

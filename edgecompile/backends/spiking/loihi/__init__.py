@@ -1,0 +1,1 @@
+"""Intel Loihi 2."""

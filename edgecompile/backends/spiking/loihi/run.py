@@ -1,0 +1,60 @@
+"""The saved file, executed by the fixed-point simulator; and what it holds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from edgecompile.backends.spiking.loihi.fixed_point import DYNAMICS
+from edgecompile.backends.spiking.network import SpikingNetwork
+from edgecompile.backends.spiking.nir_file import read_nir
+from edgecompile.backends.spiking.simulate import outputs_at, simulate
+from edgecompile.graph.hub import Array
+from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
+
+
+def run_file(artifact: Path, samples: Array) -> list[Array]:
+    """The model's outputs, float32 (samples, *output shape), from the read-out's potentials."""
+    model = read_nir(artifact)
+    steps = int(model.facts["steps"])
+    samples = np.asarray(samples, np.float32)
+    trace = simulate(model.network, samples, [steps // 2, steps], DYNAMICS)
+    return [outputs_at(model.network, trace, steps)]
+
+
+def inspect_file(artifact: Path) -> Inspection:
+    """Populations as operators, in the order in which spikes reach them."""
+    network = read_nir(artifact).network
+    return Inspection(
+        "NIR",
+        artifact.stat().st_size,
+        sum(c.weight.size for layer in network.layers for c in layer.connections),
+        (TensorFacts("input", (1, *network.sample_shape), "float32"),),
+        (TensorFacts("output", (1, *network.output_shape), "float32"),),
+        tuple(_operators(network)),
+    )
+
+
+def _operators(network: SpikingNetwork) -> list[OperatorFacts]:
+    return [
+        OperatorFacts(
+            "read-out" if layer.threshold is None else "integrate and fire",
+            None,
+            tuple(
+                TensorFacts(c.source, network.shape_of(c.source), "spikes")
+                for c in layer.connections
+            ),
+            (
+                TensorFacts(
+                    layer.name,
+                    layer.shape,
+                    "potential" if layer.threshold is None else "spikes",
+                    (1.0 / network.readout_scale,) if layer.threshold is None else (),
+                ),
+            ),
+        )
+        for layer in network.layers
+        if math.prod(layer.shape)
+    ]

@@ -1,0 +1,116 @@
+"""The chip's numbers: what fits its registers, and a simulation that loops over whole numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgecompile.backends.spiking.coding import Encoder
+from edgecompile.backends.spiking.loihi.fixed_point import DYNAMICS, to_fixed_point
+from edgecompile.backends.spiking.maps import apply
+from edgecompile.backends.spiking.network import INPUT, SpikingNetwork
+from edgecompile.backends.spiking.rates import outputs_of
+from edgecompile.backends.spiking.simulate import outputs_at, simulate
+from tests.backends.spiking.networks import PLAIN, RESIDUAL, rates_of, spiking_of
+from tests.hubs import hub_of, samples_for
+
+
+def in_whole_numbers(network: SpikingNetwork, samples: np.ndarray, steps: int) -> dict:
+    """The chip in Python integers, neuron by neuron of a small network: 64-bit sums in units of
+    2**6, potentials of 24 bits, a spike that arrives one step later."""
+    import torch
+
+    encoder = Encoder(network.coding, torch.from_numpy(samples).reshape(-1, *network.input_shape))
+    shapes = {INPUT: network.input_shape} | {x.name: x.shape for x in network.layers}
+    before = {name: np.zeros((len(samples), *shape), np.int64) for name, shape in shapes.items()}
+    potential = {
+        layer.name: np.zeros((len(samples), *layer.shape), np.int64)
+        + layer.v0.astype(np.int64)[:, None, None] * 64
+        for layer in network.layers
+    }
+    fired: dict[str, list[np.ndarray]] = {}
+    for _ in range(steps):
+        now = {INPUT: encoder.step().numpy().astype(np.int64)}
+        for layer in network.layers:
+            current = np.zeros((len(samples), *layer.shape), np.int64)
+            for c in layer.connections:
+                weight = torch.from_numpy(c.weight.astype(np.int64) << c.exponent).double()
+                arriving = torch.from_numpy(before[c.source]).double()
+                current += apply(c, weight, arriving).numpy().astype(np.int64)
+            v = potential[layer.name]
+            v += (current + layer.bias.astype(np.int64)[:, None, None]) * 64
+            np.clip(v, -(2**23) + 1, 2**23 - 1, out=v)
+            if layer.threshold is not None:
+                threshold = int(layer.threshold) * 64
+                spikes = v > threshold
+                if network.reset == "zero":
+                    v[spikes] = 0
+                else:
+                    v[spikes] -= threshold
+                now[layer.name] = spikes.astype(np.int64)
+        for name, spikes in now.items():
+            fired.setdefault(name, []).append(spikes)
+        before = now
+    return {name: np.stack(trains) for name, trains in fired.items()} | {
+        "potential": potential[network.layers[-1].name] / 64
+    }
+
+
+@pytest.mark.parametrize("coding", ["events", "graded"])
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("hub", [PLAIN, RESIDUAL])
+def test_the_simulator_is_the_chip_in_whole_numbers(hub, reset, coding):
+    from dataclasses import replace
+
+    samples = samples_for(hub, 4)
+    network = replace(to_fixed_point(spiking_of(hub, coding), 3.0, 16), reset=reset)
+    trace = simulate(network, samples, [16], DYNAMICS, record=True)
+    expected = in_whole_numbers(network, samples, 16)
+    for name, train in trace.trains.items():
+        np.testing.assert_array_equal(train, expected[name])
+        assert train.any()
+    np.testing.assert_array_equal(trace.potentials[16], expected["potential"])
+
+
+@given(scale=st.floats(1e-3, 1e3), spread=st.floats(1e-2, 1e2), bias=st.floats(0, 50))
+def test_every_number_fits_its_register(scale, spread, bias):
+    hub = hub_of(
+        "float[1,4] x",
+        "a = Gemm<transB=1>(x, w, b) r = Relu(a) c = Gemm<transB=1>(r, v, e) d = Add(c, r) "
+        "s = Relu(d) y = Gemm<transB=1>(s, m, g)",
+        "float[4,4] w, float[4] b, float[4,4] v, float[4] e, float[3,4] m, float[3] g",
+    )
+    for name, factor in (("w", scale), ("v", spread), ("b", bias), ("e", bias)):
+        value = hub.graph.initializers[name]
+        import onnx_ir as ir
+
+        value.const_value = ir.tensor(value.const_value.numpy() * np.float32(factor), name=name)
+    samples = samples_for(hub, 64)
+    rates = rates_of(hub, samples)
+    from edgecompile.backends.spiking.convert import to_spiking
+
+    peak = float(np.abs(outputs_of(rates, samples)).max())
+    network = to_fixed_point(to_spiking(rates, "events"), peak, 32)
+    for layer in network.layers:
+        for connection in layer.connections:
+            assert not (connection.weight % 2).any()
+            assert -256 <= connection.weight.min() <= connection.weight.max() <= 254
+            assert connection.exponent >= 0
+        assert np.abs(layer.bias).max() < 2**12
+        assert (layer.bias == np.rint(layer.bias)).all()
+        if layer.threshold is not None:
+            assert 1 <= layer.threshold < 2**17
+    trace = simulate(network, samples, [16, 32], DYNAMICS)
+    assert np.abs(trace.potentials[32]).max() < 2**17 - 1, "the read-out is full"
+
+
+@pytest.mark.parametrize("hub", [PLAIN, RESIDUAL])
+def test_fixed_point_outputs_are_near_the_anns(hub):
+    samples = samples_for(hub, 100)
+    wanted = outputs_of(rates_of(hub), samples)
+    network = to_fixed_point(spiking_of(hub, "graded"), float(np.abs(wanted).max()), 64)
+    trace = simulate(network, samples, [32, 64], DYNAMICS)
+    outputs = outputs_at(network, trace, 64)
+    assert np.square(outputs - wanted).mean() < 0.02 * wanted.var()
