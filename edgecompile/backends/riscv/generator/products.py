@@ -309,7 +309,7 @@ def _scalar(
     wide = emission.isa.xlen == 64
     kind, each = ("packed_type", 8) if wide else ("int8_t", 1)
     assert x.params is not None
-    weights = emission.constant_pointer(name, _in_blocks(flat, 4))
+    weights = emission.constant_pointer(name, _in_blocks(flat, 4 if wide else 2))
     rows, columns = y.shape[2:]
     parts: list[list[str | Pointer]] = []
     by_row = rows > 1
