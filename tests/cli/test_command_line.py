@@ -80,7 +80,10 @@ def test_an_unchanged_rebuild_imports_no_torch_and_no_runtime(tiny, built):
     assert imported("build", "tiny", "-q", heavy=HEAVY) == set()
 
 
-TARGETS = ("coral-usb", "snapdragon-8-gen-3", "rtx-4090", "jetson-orin-nx", "iphone-15-pro")
+TARGETS = (
+    *("coral-usb", "snapdragon-8-gen-3", "rtx-4090", "jetson-orin-nx", "iphone-15-pro"),
+    "loihi2",
+)
 """One of each backend that the recipe `tiny` does not name."""
 
 

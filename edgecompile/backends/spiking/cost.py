@@ -9,6 +9,7 @@ from edgecompile.backends.roofline import figure_of
 from edgecompile.backends.spiking.simulate import Activity
 from edgecompile.estimate import Estimate
 from edgecompile.findings import Finding
+from edgecompile.measured import Measured
 from edgecompile.recipe.target import Fact
 
 ENERGY = "energy_per_synaptic_operation"
@@ -23,6 +24,15 @@ def cost_facts(activity: Activity, macs: int) -> dict[str, Any]:
         "by_layer": {name: round(count, 1) for name, count in activity.by_layer.items()},
         "macs": macs,
     }
+
+
+def measured_activity(activity: Activity, steps: int) -> tuple[Measured, ...]:
+    """Spikes and synaptic operations per inference, as the simulator counted them."""
+    how = f"mean over all samples, {steps} steps, counted by the simulator"
+    return (
+        Measured("spikes", round(activity.spikes, 1), "per inference", how),
+        Measured("synaptic operations", round(activity.operations, 1), "per inference", how),
+    )
 
 
 def cost_finding(cost: Mapping[str, Any], steps: int) -> Finding:

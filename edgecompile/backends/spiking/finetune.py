@@ -7,8 +7,9 @@ classes, they teach as well.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 _LEAST_CEILING = 1e-4
-_CLIP = 1.0
-"""Largest norm of a gradient: a staircase's are rough."""
+_USUAL_FACTOR = 12.0
+"""Learning rates are meant for weights of about 1 / 12: a kernel of 3 x 3 over 16 channels."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def fine_tune(network: RateNetwork, training: Training) -> tuple[RateNetwork, li
     values = tensors(network)
     for value in values.values():
         value.requires_grad_(True)
-    optimizer = torch.optim.Adam(list(values.values()), training.learning_rate)
+    optimizer = torch.optim.Adam(scaled_rates(values, training.learning_rate))
     rows = max(1, len(training.samples) // training.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, training.epochs * rows)
     generator = torch.Generator().manual_seed(training.seed)
@@ -72,7 +73,6 @@ def fine_tune(network: RateNetwork, training: Training) -> tuple[RateNetwork, li
                 )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(list(values.values()), _CLIP)
             optimizer.step()
             schedule.step()
             with torch.no_grad():
@@ -81,6 +81,19 @@ def fine_tune(network: RateNetwork, training: Training) -> tuple[RateNetwork, li
                         value.clamp_(min=_LEAST_CEILING)
         history.append(round(sum(losses) / len(losses), 6))
     return with_tensors(network, values), history
+
+
+def scaled_rates(values: Mapping[str, torch.Tensor], rate: float) -> list[dict[str, Any]]:
+    """Groups of parameters for Adam, whose steps are as large as the learning rate whatever the
+    parameter's size: weights of a network that is scaled so that thresholds are 1 may have any.
+    """
+    return [{"params": [value], "lr": rate * _size(name, value)} for name, value in values.items()]
+
+
+def _size(name: str, value: torch.Tensor) -> float:
+    if name.endswith((".bias", ".ceiling")):
+        return 1.0  # in units of the threshold
+    return _USUAL_FACTOR * float(value.detach().square().mean().sqrt())
 
 
 class Loss:

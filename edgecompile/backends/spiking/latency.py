@@ -54,10 +54,10 @@ Outputs = Callable[[Sequence[int]], Mapping[int, Array]]
 def choose_steps(outputs: Outputs, judge: Judge, budget: float | None) -> Choice:
     """The fewest of `STEPS` that lose no more than half of the budget; failing that, all of it.
 
-    Without a budget, that lose no point.
+    Without a budget, the fewest that lose nothing; failing that, those that lose least.
 
     Raises:
-        BudgetBroken: none does.
+        BudgetBroken: none holds the budget.
     """
     allowed = 0.0 if budget is None else budget
     curve: list[Point] = []
@@ -67,17 +67,28 @@ def choose_steps(outputs: Outputs, judge: Judge, budget: float | None) -> Choice
             curve.append(_point(steps, quality))
             if _holds(quality, allowed * _SHARE):
                 return Choice(steps, tuple(curve), len(judge.samples))
-    for point in curve:
-        if point.lost_points is not None and (budget is None or point.lost_points <= budget):
-            return Choice(point.steps, tuple(curve), len(judge.samples))
+    held = [p for p in curve if budget is None or _within(p, budget)]
+    if held:
+        best = held[0] if budget is not None else min(held, key=_lost)
+        return Choice(best.steps, tuple(curve), len(judge.samples))
     tried = ", ".join(f"{p.steps}: {_said(p)}" for p in curve)
-    wanted = "no loss" if budget is None else f"budgets.spike={budget:g}"
     raise BudgetBroken(
-        f"no number of steps up to {STEPS[-1]} holds {wanted} on the validation samples; lost by "
-        f"steps: {tried}",
+        f"no number of steps up to {STEPS[-1]} holds budgets.spike={allowed:g} on the validation "
+        f"samples; lost by steps: {tried}",
         remedy="name data.train, so that the network is fine-tuned for spikes (docs/spiking.md), "
         "or change budgets.spike",
     )
+
+
+def _within(point: Point, budget: float) -> bool:
+    return point.lost_points is not None and point.lost_points <= budget + 1e-6
+
+
+def _lost(point: Point) -> float:
+    """Points, or where the metric cannot tell, the share of noise in the outputs."""
+    if point.lost_points is not None:
+        return point.lost_points
+    return math.inf if point.sqnr_db is None else 10 ** (-point.sqnr_db / 10)
 
 
 def _said(point: Point) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecompile.backends.spiking.maps import apply
-from edgecompile.backends.spiking.network import INPUT, RateNetwork
+from edgecompile.backends.spiking.network import INPUT, Connection, RateNetwork
 from edgecompile.graph.hub import Array
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 LEVELS = 8
 """Steps of the staircase that a ceiling is chosen for."""
 _BATCH = 64
-_MOST_VALUES = 200_000
-"""Activities of a layer that its ceiling is chosen by, evenly spread."""
+_MOST_VALUES = 20_000
+"""Activities of a channel that its ceiling is chosen by, evenly spread."""
+_LEAST_SHARE = 0.25
+"""Of a layer's ceiling: the least that a channel's may be."""
 _CANDIDATES = np.linspace(0.1, 1.0, 46)
 """Ceilings tried, as shares of the largest activity."""
 
@@ -137,40 +139,77 @@ def with_average_pools(network: RateNetwork) -> RateNetwork:
 
 
 def with_ceilings(network: RateNetwork, samples: Array) -> RateNetwork:
-    """The ceilings that make the least squared error of the staircase on `samples`, layer by layer
-    in the float network; and the scale of the input."""
-    import torch
+    """Every activation at most 1, and the scale of the input.
 
-    weights = tensors(network)
-    collected: dict[str, list[Array]] = {layer.name: [] for layer in network.layers[:-1]}
-    kept = max(1, _MOST_VALUES // max(1, len(samples)))
-    with torch.no_grad():
-        for start in range(0, len(samples), _BATCH):
-            seen: dict[str, Any] = {}
-            part = samples[start : start + _BATCH]
-            forward(network, images(part, network), weights, seen=seen)
-            for name, activity in seen.items():
-                flat = activity.flatten(1).numpy()
-                # A prime stride visits all channels and places; the rest of a row is left out.
-                stride = max(1, flat.shape[1] // kept) | 1
-                collected[name].append(flat[:, ::stride].ravel())
-    layers = tuple(
-        replace(layer, ceiling=best_ceiling(np.concatenate(collected[layer.name])))
-        for layer in network.layers[:-1]
-    )
+    A channel's ceiling has the least squared error of the staircase on `samples`, in the float
+    network. The channel's weights are divided by it, and those that its activity meets are
+    multiplied: the same function up to the ceilings, with neurons of one threshold that all use
+    the whole range of rates, and weights of similar size, which a chip's few bits hold better.
+    """
+    found = _channel_ceilings(network, samples)
+    found[INPUT] = np.ones(network.input_shape[0])
+    layers = []
+    for layer in network.layers:
+        own = found.get(layer.name, np.ones(layer.shape[0]))
+        connections = tuple(
+            replace(c, weight=_rescaled(c, found[c.source], own)) for c in layer.connections
+        )
+        bias = (layer.bias / own).astype(np.float32)
+        ceiling = 1.0 if layer.name in found else None
+        layers.append(replace(layer, connections=connections, bias=bias, ceiling=ceiling))
     return replace(
         network,
-        layers=(*layers, network.layers[-1]),
+        layers=tuple(layers),
         input_scale=float(np.abs(samples).max()) or 1.0,
         input_signed=bool((samples < 0).any()),
     )
 
 
+def _rescaled(connection: Connection, before: Array, own: Array) -> Array:
+    """The weights of activities that are in units of `before`, for currents in units of `own`."""
+    weight = connection.weight.astype(np.float64)
+    if connection.is_dense:
+        pixels = weight.shape[1] // len(before)
+        dense: Array = (weight * np.repeat(before, pixels) / own[:, None]).astype(np.float32)
+        return dense
+    outputs, each = weight.shape[0] // connection.groups, weight.shape[1]
+    for group in range(connection.groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        weight[rows] *= before[group * each : (group + 1) * each, None, None]
+    rescaled: Array = (weight / own[:, None, None, None]).astype(np.float32)
+    return rescaled
+
+
+def _channel_ceilings(network: RateNetwork, samples: Array) -> dict[str, Array]:
+    import torch
+
+    weights = tensors(network)
+    collected: dict[str, list[Array]] = {layer.name: [] for layer in network.layers[:-1]}
+    with torch.no_grad():
+        for part in torch.split(images(samples, network), _BATCH):
+            seen: dict[str, Any] = {}
+            forward(network, part, weights, seen=seen)
+            for name, activity in seen.items():
+                rows = activity.flatten(2).numpy()
+                kept = max(1, _MOST_VALUES // len(samples))
+                # An odd stride visits all rows of an image in turn; the rest is left out.
+                stride = -(-rows.shape[2] // kept) | 1
+                chosen = rows[:, :, ::stride].swapaxes(0, 1)
+                collected[name].append(chosen.reshape(len(chosen), -1))
+    found = {}
+    for name, parts in collected.items():
+        activity = np.concatenate(parts, axis=1)
+        ceilings = np.array([best_ceiling(channel) for channel in activity])
+        # A channel that is seldom active tells little about itself.
+        found[name] = np.maximum(ceilings, _LEAST_SHARE * ceilings.max() or 1.0)
+    return found
+
+
 def best_ceiling(activity: Array, levels: int = LEVELS) -> float:
-    """The ceiling at which the staircase has the least mean squared error on `activity`."""
+    """The ceiling with the least squared error of the staircase on `activity`; 0 if all is 0."""
     largest = float(activity.max())
     if largest <= 0:
-        return 1.0  # a layer that is silent: any will do
+        return 0.0
     positive = activity[activity > 0].astype(np.float64)
     errors = []
     for share in _CANDIDATES:

@@ -11,7 +11,7 @@ import numpy as np
 from edgecompile.evaluate.dataset import spread
 from edgecompile.graph.hub import Array
 
-_HELD_BACK = 500
+_HELD_BACK = 250
 """At most so many training samples are kept for validation, and at most a fifth."""
 
 

@@ -43,7 +43,7 @@ class Dynamics:
 class Trace:
     """What a simulation saw.
 
-    `potentials`: of the read-out, by step, float64 (samples, *read-out shape).
+    `potentials`: of the read-out, by step, float64 (samples, *read-out shape), without bounds.
     `spikes`: how often each neuron fired, by population, summed over samples and all steps (graded
     spikes count once). `trains`: if recorded, the spikes themselves, (steps, samples, *shape).
     """
@@ -208,8 +208,6 @@ def _run(
                 trains.setdefault(name, []).append(spikes.to(torch.int16))
         if step in checkpoints:
             value = _readout(readout, weights, counted, step)
-            if dynamics.limits is not None:
-                value = np.clip(value, *dynamics.limits)
             past = trace.potentials.get(step)
             trace.potentials[step] = value if past is None else np.concatenate([past, value])
         before = now

@@ -14,7 +14,13 @@ from edgecompile.backends.riscv.artifact import inspect_artifact
 from edgecompile.backends.riscv.backend import RiscvBackend
 from edgecompile.backends.riscv.emulator import execute, run_all
 from edgecompile.backends.riscv.measurement import measure
-from edgecompile.errors import TargetCannotRun, ToolchainFailed, ToolchainMissing, UserError
+from edgecompile.errors import (
+    ContractError,
+    TargetCannotRun,
+    ToolchainFailed,
+    ToolchainMissing,
+    UserError,
+)
 from tests.backends.riscv import hand_made
 from tests.conftest import tree
 
@@ -67,6 +73,14 @@ def test_what_one_inference_takes_is_measured_at_each_vector_length(tmp_path):
     assert figures["activations"][0].value == 64
     assert 0 <= figures["stack"][0].value < 2000
     assert 24 < figures["flash"][0].value < elf.stat().st_size
+
+
+def test_outputs_that_depend_on_the_vector_length_are_a_bug_of_ours(tmp_path):
+    body = 'long bytes; __asm__ volatile("csrr %0, vlenb" : "=r"(bytes)); (void)in; (void)weight;\n'
+    body += "for (int i = 0; i < 3; i++) out[i] = (int8_t)(bytes + 50 * i);\nreturn 0;\n"
+    elf = hand_made.build(tmp_path, "rv64gcv", body=body)
+    with pytest.raises(ContractError, match="differ between vectors of 256 and 128 bits"):
+        measure(elf, hand_made.samples(3))
 
 
 def test_a_count_is_the_same_when_repeated_and_follows_the_work(tmp_path):

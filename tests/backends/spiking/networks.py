@@ -18,6 +18,13 @@ PLAIN = hub_of(
     "float[4,2,3,3] w, float[4] b, float[4,1,3,3] v, float[4] e, float[5,64] m, float[5] g",
 )
 
+WITHOUT_BIAS = hub_of(
+    "float[1,1,8,8] x",
+    "c = Conv(x, w) r = Relu(c) p = AveragePool<kernel_shape=[2,2], strides=[2,2]>(r) "
+    "f = Flatten(p) y = Gemm<transB=1>(f, m)",
+    "float[4,1,3,3] w, float[5,36] m",
+)
+
 RESIDUAL = hub_of(
     "float[1,3,8,8] x",
     "c = Conv<pads=[1,1,1,1]>(x, w, b) r = Relu(c) d = Conv<pads=[1,1,1,1]>(r, v, e) "

@@ -129,6 +129,15 @@ def test_without_half_of_the_budget_all_of_it_may_be_lost(tmp_path):
     assert choice.steps == 4
 
 
+def test_without_a_budget_the_least_loss_is_taken(tmp_path):
+    judge, right = judge_of(tmp_path)
+
+    def chip(steps):
+        return {t: spoiled(right, 0.02 if t == 48 else 0.1) for t in steps}
+
+    assert choose_steps(chip, judge, None).steps == 48
+
+
 def test_when_no_number_of_steps_holds_the_budget_each_loss_is_told(tmp_path):
     judge, right = judge_of(tmp_path)
     with pytest.raises(BudgetBroken, match=r"up to 128 .*budgets\.spike=1 .* 4: "):

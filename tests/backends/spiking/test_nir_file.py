@@ -68,7 +68,7 @@ def test_another_file_is_refused(tmp_path):
         read_nir(tmp_path / "foreign.nir")
 
 
-def test_snntorchs_reader_keeps_the_weights_and_loses_reset_and_initial_potential(tmp_path):
+def test_snntorchs_reader_keeps_the_weights_and_makes_other_neurons(tmp_path):
     """Why our reader exists: theirs makes another network of the same file, and says nothing."""
     from snntorch.import_nir import import_from_nir
 
@@ -76,8 +76,8 @@ def test_snntorchs_reader_keeps_the_weights_and_loses_reset_and_initial_potentia
     graph = nir.read(tmp_path / "model.nir")
     theirs = import_from_nir(graph)
     (neuron,) = (m for m in theirs.modules() if isinstance(m, snntorch.Leaky))
-    assert neuron.reset_mechanism == "zero"
     assert float(neuron.beta) != 1.0  # an integrator without a leak is imported with one
+    assert not neuron.mem.any()  # and one that starts half full, empty
     (linear, _) = (m for m in theirs.modules() if isinstance(m, torch.nn.Linear))
     network = read_nir(tmp_path / "model.nir").network
     np.testing.assert_array_equal(

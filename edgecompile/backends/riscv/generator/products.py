@@ -298,7 +298,7 @@ def _scalar(
     emission.call(
         "packed_s8" if wide else "blocked_s8",
         x.read(first),
-        emission.constant_pointer(name, _in_blocks(flat, 8 if wide else 4)),
+        emission.constant_pointer(name, _in_blocks(flat, 4)),
         y.write(out),
         columns,
         structure(

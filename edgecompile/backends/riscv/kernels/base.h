@@ -56,6 +56,7 @@ static inline int8_t requantize(int32_t sum, float scale, const struct requantiz
     return (int8_t)(round_even(near) + q->zero);
 }
 
+/* ---- requantize_vectors needs requantize ---- */
 #if defined(__riscv_vector)
 static inline vint8m2_t narrow_m8(vfloat32m8_t value, const struct requantization *q, size_t n)
 {

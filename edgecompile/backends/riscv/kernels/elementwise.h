@@ -157,7 +157,7 @@ static void multiply_s8(const int8_t *a, const int8_t *b, int8_t *y, const struc
 #endif
 }
 
-/* ---- prelu_s8 needs binary_vectors, binary_store ---- */
+/* ---- prelu_s8 needs binary_store ---- */
 /* The second operand is the slope of negative numbers. */
 static void prelu_s8(const int8_t *a, const int8_t *b, int8_t *y, const struct binary *s)
 {

@@ -11,12 +11,28 @@ struct window {
 };
 
 /* ---- patch needs window_shape ---- */
-/* Where tap (ky, kx) of the window of a pixel of the result lies, or NULL outside of the image. */
-static inline const int8_t *patch(const int8_t *x, const struct window *s, int32_t pixel,
-                                  int32_t ky, int32_t kx)
+/* Four pixels of the result: where their windows begin in the image, and their own places. Beyond
+   the last pixel stands the last one again. */
+struct quartet {
+    int32_t row[4], column[4];
+    int8_t *out[4];
+};
+
+static void find_quartet(struct quartet *four, const struct window *s, int32_t pixel, int8_t *y)
 {
-    const int32_t row = pixel / s->columns * s->stride_y - s->top + ky * s->dilation_y;
-    const int32_t column = pixel % s->columns * s->stride_x - s->left + kx * s->dilation_x;
+    const int32_t last = s->rows * s->columns - 1;
+    for (int32_t i = 0; i < 4; i++) {
+        const int32_t at = pixel + i < last ? pixel + i : last;
+        four->row[i] = at / s->columns * s->stride_y - s->top;
+        four->column[i] = at % s->columns * s->stride_x - s->left;
+        four->out[i] = y + at * s->output_step;
+    }
+}
+
+/* The numbers of one tap of a window, or NULL outside of the image. */
+static inline const int8_t *patch(const int8_t *x, const struct window *s, int32_t row,
+                                  int32_t column)
+{
     if (row < 0 || row >= s->height || column < 0 || column >= s->width)
         return NULL;
     return x + (row * s->width + column) * s->step;
@@ -25,7 +41,7 @@ static inline const int8_t *patch(const int8_t *x, const struct window *s, int32
 /* ---- packed_s8 needs patch, requantize ---- */
 /* Two sums in one 64-bit register: (a + b * 2^32) * w = a * w + (b * w) * 2^32, and what the lower
    sum borrows from the upper one is given back in the end. One multiplication is two. The patches
-   of four pixels lie side by side in `columns`; weights: eight outputs (then one), number. */
+   of four pixels lie side by side in `columns`; weights: four outputs (then one), number. */
 typedef uint64_t packed_type __attribute__((__may_alias__));
 
 static inline uint64_t pack(int32_t low, int32_t high)
@@ -33,15 +49,20 @@ static inline uint64_t pack(int32_t low, int32_t high)
     return (uint64_t)(int64_t)low + ((uint64_t)(int64_t)high << 32);
 }
 
-static void pack_patches(const int8_t *x, packed_type *columns, const struct window *s,
-                         const int32_t pixels[4])
+__attribute__((__noinline__)) static void pack_patches(const int8_t *x, packed_type *columns,
+                                                        const struct window *s,
+                                                        const struct quartet *four)
 {
     const int8_t zero = (int8_t)s->zero;
     for (int32_t ky = 0; ky < s->kernel_height; ky++)
         for (int32_t kx = 0; kx < s->kernel_width; kx++) {
-            const int8_t *a = patch(x, s, pixels[0], ky, kx), *b = patch(x, s, pixels[1], ky, kx);
-            const int8_t *c = patch(x, s, pixels[2], ky, kx), *d = patch(x, s, pixels[3], ky, kx);
+            const int32_t down = ky * s->dilation_y, right = kx * s->dilation_x;
+            const int8_t *a = patch(x, s, four->row[0] + down, four->column[0] + right);
+            const int8_t *b = patch(x, s, four->row[1] + down, four->column[1] + right);
+            const int8_t *c = patch(x, s, four->row[2] + down, four->column[2] + right);
+            const int8_t *d = patch(x, s, four->row[3] + down, four->column[3] + right);
             if (a != NULL && b != NULL && c != NULL && d != NULL) {
+#pragma GCC unroll 2
                 for (int32_t i = 0; i < s->length; i++, columns += 2) {
                     columns[0] = pack(a[i], b[i]);
                     columns[1] = pack(c[i], d[i]);
@@ -55,65 +76,75 @@ static void pack_patches(const int8_t *x, packed_type *columns, const struct win
         }
 }
 
-static inline void store_packed(uint64_t low, uint64_t high, int32_t output, int8_t *y[4],
-                                const struct requantization *q)
+static inline void store_packed(uint64_t low, uint64_t high, int32_t output,
+                                const struct quartet *four, const struct requantization *q)
 {
     const int32_t a = (int32_t)(uint32_t)low, c = (int32_t)(uint32_t)high;
     const int32_t b = (int32_t)(uint32_t)((low - (uint64_t)(int64_t)a) >> 32);
     const int32_t d = (int32_t)(uint32_t)((high - (uint64_t)(int64_t)c) >> 32);
     const float scale = q->scale[output];
-    /* The last pixel may stand for several: it is written last. */
-    y[3][output] = requantize(d, scale, q);
-    y[2][output] = requantize(c, scale, q);
-    y[1][output] = requantize(b, scale, q);
-    y[0][output] = requantize(a, scale, q);
+    four->out[0][output] = requantize(a, scale, q);
+    four->out[1][output] = requantize(b, scale, q);
+    four->out[2][output] = requantize(c, scale, q);
+    four->out[3][output] = requantize(d, scale, q);
+}
+
+/* The inner loop by itself, so that its sums stay in registers. Returns the next weights. */
+__attribute__((__noinline__)) static const int8_t *multiply_packed(const packed_type *c,
+                                                                   const packed_type *end,
+                                                                   const int8_t *w,
+                                                                   const int32_t *bias,
+                                                                   uint64_t *sums)
+{
+    uint64_t a0 = pack(bias[0], bias[0]), a1 = pack(bias[1], bias[1]);
+    uint64_t a2 = pack(bias[2], bias[2]), a3 = pack(bias[3], bias[3]);
+    uint64_t b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+#pragma GCC unroll 1 /* unrolled, clang adds up products of several turns, in memory */
+    for (; c < end; c += 2, w += 4) {
+        const uint64_t left = c[0], right = c[1];
+        const uint64_t w0 = (uint64_t)(int64_t)w[0], w1 = (uint64_t)(int64_t)w[1];
+        const uint64_t w2 = (uint64_t)(int64_t)w[2], w3 = (uint64_t)(int64_t)w[3];
+        a0 += left * w0;
+        b0 += right * w0;
+        a1 += left * w1;
+        b1 += right * w1;
+        a2 += left * w2;
+        b2 += right * w2;
+        a3 += left * w3;
+        b3 += right * w3;
+    }
+    sums[0] = a0, sums[1] = b0, sums[2] = a1, sums[3] = b1;
+    sums[4] = a2, sums[5] = b2, sums[6] = a3, sums[7] = b3;
+    return w;
 }
 
 static void packed_s8(const int8_t *x, const int8_t *weights, int8_t *y, packed_type *columns,
                       const struct window *s, const struct requantization *q)
 {
     const int32_t count = s->kernel_height * s->kernel_width * s->length;
-    const int32_t all = s->rows * s->columns;
-    for (int32_t pixel = 0; pixel < all; pixel += 4) {
-        int32_t pixels[4];
-        int8_t *out[4];
-        for (int32_t i = 0; i < 4; i++) {
-            pixels[i] = pixel + i < all ? pixel + i : all - 1;
-            out[i] = y + pixels[i] * s->output_step;
-        }
-        pack_patches(x, columns, s, pixels);
+    struct quartet four;
+    for (int32_t pixel = 0; pixel < s->rows * s->columns; pixel += 4) {
+        find_quartet(&four, s, pixel, y);
+        pack_patches(x, columns, s, &four);
         const int8_t *w = weights;
+        const packed_type *const end = columns + 2 * count;
         int32_t output = 0;
-        for (; output + 8 <= s->outputs; output += 8) {
-            uint64_t a[8], b[8];
-#pragma GCC unroll 8
-            for (int32_t i = 0; i < 8; i++)
-                a[i] = b[i] = pack(q->bias[output + i], q->bias[output + i]);
-            const packed_type *c = columns;
-#pragma GCC unroll 2
-            for (int32_t k = 0; k < count; k++, c += 2, w += 8) {
-                const uint64_t left = c[0], right = c[1];
-#pragma GCC unroll 8
-                for (int32_t i = 0; i < 8; i++) {
-                    const uint64_t weight = (uint64_t)(int64_t)w[i];
-                    a[i] += left * weight;
-                    b[i] += right * weight;
-                }
-            }
-#pragma GCC unroll 8
-            for (int32_t i = 0; i < 8; i++)
-                store_packed(a[i], b[i], output + i, out, q);
+        for (; output + 4 <= s->outputs; output += 4) {
+            uint64_t sums[8];
+            w = multiply_packed(columns, end, w, q->bias + output, sums);
+#pragma GCC unroll 4
+            for (int32_t i = 0; i < 4; i++)
+                store_packed(sums[2 * i], sums[2 * i + 1], output + i, &four, q);
         }
         for (; output < s->outputs; output++) {
             uint64_t a = pack(q->bias[output], q->bias[output]), b = a;
-            const packed_type *c = columns;
 #pragma GCC unroll 4
-            for (int32_t k = 0; k < count; k++, c += 2, w++) {
+            for (const packed_type *c = columns; c < end; c += 2, w++) {
                 const uint64_t weight = (uint64_t)(int64_t)*w;
                 a += c[0] * weight;
                 b += c[1] * weight;
             }
-            store_packed(a, b, output, out, q);
+            store_packed(a, b, output, &four, q);
         }
     }
 }
@@ -122,14 +153,19 @@ static void packed_s8(const int8_t *x, const int8_t *weights, int8_t *y, packed_
 /* Four pixels and four outputs share their loads. The patches of four pixels lie side by side in
    `columns`; weights: four outputs (then one), number. */
 static void gather_patches(const int8_t *x, int8_t *columns, const struct window *s,
-                           const int32_t pixels[4])
+                           const struct quartet *four)
 {
     for (int32_t ky = 0; ky < s->kernel_height; ky++)
         for (int32_t kx = 0; kx < s->kernel_width; kx++) {
+            const int32_t down = ky * s->dilation_y, right = kx * s->dilation_x;
             for (int32_t p = 0; p < 4; p++) {
-                const int8_t *a = patch(x, s, pixels[p], ky, kx);
-                for (int32_t i = 0; i < s->length; i++)
-                    columns[i * 4 + p] = a != NULL ? a[i] : (int8_t)s->zero;
+                const int8_t *a = patch(x, s, four->row[p] + down, four->column[p] + right);
+                if (a != NULL)
+                    for (int32_t i = 0; i < s->length; i++)
+                        columns[i * 4 + p] = a[i];
+                else
+                    for (int32_t i = 0; i < s->length; i++)
+                        columns[i * 4 + p] = (int8_t)s->zero;
             }
             columns += 4 * s->length;
         }
@@ -139,23 +175,19 @@ static void blocked_s8(const int8_t *x, const int8_t *weights, int8_t *y, int8_t
                        const struct window *s, const struct requantization *q)
 {
     const int32_t count = s->kernel_height * s->kernel_width * s->length;
-    const int32_t all = s->rows * s->columns;
-    for (int32_t pixel = 0; pixel < all; pixel += 4) {
-        int32_t pixels[4];
-        for (int32_t i = 0; i < 4; i++)
-            pixels[i] = pixel + i < all ? pixel + i : all - 1;
-        gather_patches(x, columns, s, pixels);
-        const int8_t *w = weights;
-        int32_t output = 0;
-        while (output < s->outputs) {
+    struct quartet four;
+    for (int32_t pixel = 0; pixel < s->rows * s->columns; pixel += 4) {
+        find_quartet(&four, s, pixel, y);
+        gather_patches(x, columns, s, &four);
+        const int8_t *w = weights, *const end = columns + 4 * count;
+        for (int32_t output = 0; output < s->outputs;) {
             int32_t sums[16];
-            const int8_t *c = columns;
             const int32_t together = output + 4 <= s->outputs ? 4 : 1;
             if (together == 4) {
 #pragma GCC unroll 16
                 for (int32_t i = 0; i < 16; i++)
                     sums[i] = q->bias[output + i / 4];
-                for (int32_t k = 0; k < count; k++, c += 4, w += 4) {
+                for (const int8_t *c = columns; c < end; c += 4, w += 4) {
 #pragma GCC unroll 16
                     for (int32_t i = 0; i < 16; i++)
                         sums[i] += w[i / 4] * c[i % 4];
@@ -164,7 +196,7 @@ static void blocked_s8(const int8_t *x, const int8_t *weights, int8_t *y, int8_t
 #pragma GCC unroll 4
                 for (int32_t i = 0; i < 4; i++)
                     sums[i] = q->bias[output];
-                for (int32_t k = 0; k < count; k++, c += 4, w++) {
+                for (const int8_t *c = columns; c < end; c += 4, w++) {
 #pragma GCC unroll 4
                     for (int32_t i = 0; i < 4; i++)
                         sums[i] += *w * c[i];
@@ -172,8 +204,7 @@ static void blocked_s8(const int8_t *x, const int8_t *weights, int8_t *y, int8_t
             }
             for (int32_t o = 0; o < together; o++, output++)
                 for (int32_t p = 0; p < 4; p++)
-                    y[pixels[p] * s->output_step + output] =
-                        requantize(sums[o * 4 + p], q->scale[output], q);
+                    four.out[p][output] = requantize(sums[o * 4 + p], q->scale[output], q);
         }
     }
 }

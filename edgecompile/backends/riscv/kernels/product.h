@@ -8,7 +8,7 @@ struct product {
     int32_t runs, length, outputs, output_step;
 };
 
-/* ---- channels_s8 needs product_shape, requantize ---- */
+/* ---- channels_s8 needs product_shape, requantize_vectors ---- */
 /* Vectors run over output channels, three pixels share each load of the weights
    (weights: run, number in the run, output channel). */
 #if defined(__riscv_vector)
@@ -95,7 +95,7 @@ struct planes {
     int32_t taps, channels, outputs, output_step;
 };
 
-/* ---- pixels_s8 needs planes_shape, requantize ---- */
+/* ---- pixels_s8 needs planes_shape, requantize_vectors ---- */
 /* Vectors run over pixels, three output channels share each load of the image
    (weights: three output channels, tap, input channel, output channel of the three). */
 #if defined(__riscv_vector)
@@ -178,7 +178,7 @@ static void pixels_s8(const int8_t *x, const int8_t *weights, const int32_t *off
 #endif
 }
 
-/* ---- depthwise_s8 needs product_shape, requantize ---- */
+/* ---- depthwise_s8 needs product_shape, requantize_vectors ---- */
 /* One window for each channel; vectors run over channels (weights: tap, channel). */
 static void depthwise_s8(const int8_t *x, const int8_t *weights, const int32_t *offsets, int8_t *y,
                          const struct product *s, const struct requantization *q)

@@ -13,7 +13,7 @@ from edgecompile.evaluate.evidence import Evidence
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from edgecompile.backends.protocol import Lowered, Tuning
+    from edgecompile.backends.protocol import Lowered, Run, Tuning
     from edgecompile.estimate import Estimate
     from edgecompile.evaluate.outputs import Array
     from edgecompile.findings import Finding
@@ -73,8 +73,8 @@ class LoihiBackend:
 
         return lower_hub(hub, target, folder, tuning)
 
-    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
-        """Execute the saved file with the fixed-point simulator."""
+    def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Run:
+        """Execute the saved file with the fixed-point simulator, which counts spikes."""
         from edgecompile.backends.spiking.loihi.run import run_file
 
         return run_file(artifact, inputs)

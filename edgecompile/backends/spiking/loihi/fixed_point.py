@@ -22,6 +22,8 @@ LARGEST_POTENTIAL = (2**23 - 1) / 64
 _WIDEST_SPREAD = 16.0
 """By how much the connections into one layer may differ in size before the larger ones alone
 decide: exponents make up for the rest."""
+_WORTH_A_BIT = 2.0
+"""Biases that are too large by no more than this rather cost the weights a bit than a netx file."""
 _ROOM = 2.0
 """The read-out may grow by so much beyond the largest output of the validation samples."""
 
@@ -29,44 +31,65 @@ DYNAMICS = Dynamics(strict=True, limits=(-LARGEST_POTENTIAL, LARGEST_POTENTIAL),
 """A neuron fires beyond its threshold; a spike takes one step to the next layer."""
 
 
-def to_fixed_point(network: SpikingNetwork, peak: float, steps: int) -> SpikingNetwork:
+def to_fixed_point(network: SpikingNetwork, peak: float) -> SpikingNetwork:
     """The network in whole numbers, one scale for each layer.
 
-    `peak` is the largest output that is expected: the potential of the read-out must hold its sum
-    over `steps`. A neuron starts at half its threshold less what its bias adds before the first
+    `peak` is the largest output that is expected: the potential of the read-out must hold it for a
+    step at least. A neuron starts at half its threshold less what its bias adds before the first
     spikes arrive, one step for each layer before it.
     """
-    hidden = tuple(
-        _rounded(layer, scale_of(layer), network.depth_of(layer.name), network.reset)
-        for layer in network.layers[:-1]
-    )
-    last = network.layers[-1]
-    scale = min(scale_of(last), LARGEST_POTENTIAL / max(_ROOM * steps * peak, 1e-9))
-    readout = _rounded(last, scale, 0, network.reset)
-    return replace(network, layers=(*hidden, readout), readout_scale=scale)
+    stock = network.reset == "zero"
+    layers = []
+    for layer in network.layers:
+        scale = scale_of(layer, stock)
+        if layer.threshold is None:
+            scale = min(scale, LARGEST_POTENTIAL / max(_ROOM * peak, 1e-9))
+        layers.append(_rounded(layer, scale, network.depth_of(layer.name), stock))
+    return replace(network, layers=tuple(layers), readout_scale=scale)
 
 
-def scale_of(layer: SpikingLayer) -> float:
-    """Units of the chip for one unit of the layer's current: as many as everything holds."""
+def reading_interval(network: SpikingNetwork, peak: float, steps: int) -> int:
+    """Every how many steps the host reads the read-out's potential and sets it to 0: a power of two
+    that half of `steps` is a multiple of, so that the potential holds twice the expected output."""
+    most = LARGEST_POTENTIAL / max(_ROOM * peak * network.readout_scale, 1e-9)
+    interval = 1
+    while 2 * interval <= most and (steps // 2) % (2 * interval) == 0:
+        interval *= 2
+    return interval
+
+
+def scale_of(layer: SpikingLayer, stock: bool) -> float:
+    """Units of the chip for one unit of the layer's current: as many as everything holds.
+
+    Biases may have an exponent of their own, but none in a netx file, which stock neurons are for.
+    """
     largest = [float(np.abs(c.weight).max()) for c in layer.connections]
     wanted = [LARGEST_WEIGHT / size for size in largest if size > 0] or [1.0]
     scale = min(max(wanted), _WIDEST_SPREAD * min(wanted))
     bias = float(np.abs(layer.bias).max())
-    if bias > 0:
+    if bias > 0 and (stock or bias * scale <= _WORTH_A_BIT * LARGEST_BIAS):
         scale = min(scale, LARGEST_BIAS / bias)
     if layer.threshold is not None:
         scale = min(scale, LARGEST_THRESHOLD / layer.threshold)
     return scale
 
 
-def _rounded(layer: SpikingLayer, scale: float, depth: int, reset: str) -> SpikingLayer:
+def bias_exponent(layer: SpikingLayer) -> int:
+    """The power of two that the biases of a layer in whole numbers are multiples of."""
+    largest = float(np.abs(layer.bias).max())
+    return max(0, math.ceil(math.log2(max(largest, 1.0) / LARGEST_BIAS)))
+
+
+def _rounded(layer: SpikingLayer, scale: float, depth: int, stock: bool) -> SpikingLayer:
     connections = tuple(_even(connection, scale) for connection in layer.connections)
-    bias = np.rint(layer.bias.astype(np.float64) * scale)
+    exact = layer.bias.astype(np.float64) * scale
+    unit = 2.0 ** bias_exponent(replace(layer, bias=exact))
+    bias = np.rint(exact / unit) * unit
     if layer.threshold is None:
         return replace(layer, connections=connections, bias=bias, v0=np.zeros(len(layer.v0)))
     threshold = max(1, round(layer.threshold * scale))
     v0 = np.zeros(len(layer.v0))
-    if reset == "subtract":
+    if not stock:
         v0 = np.clip(threshold // 2 - depth * bias, -LARGEST_THRESHOLD, threshold)
     return replace(layer, connections=connections, bias=bias, threshold=float(threshold), v0=v0)
 

@@ -17,7 +17,11 @@ from edgecompile.backends.spiking.cost import cost_facts, cost_finding
 from edgecompile.backends.spiking.decide import refusal, require_network
 from edgecompile.backends.spiking.latency import Choice, Point, choose_steps
 from edgecompile.backends.spiking.loihi.cores import budget_of, core_findings
-from edgecompile.backends.spiking.loihi.fixed_point import DYNAMICS, to_fixed_point
+from edgecompile.backends.spiking.loihi.fixed_point import (
+    DYNAMICS,
+    reading_interval,
+    to_fixed_point,
+)
 from edgecompile.backends.spiking.loihi.netx import netx_refusal, write_netx
 from edgecompile.backends.spiking.loihi.options import LoihiOptions
 from edgecompile.backends.spiking.network import SpikingNetwork
@@ -26,6 +30,7 @@ from edgecompile.backends.spiking.simulate import activity_of, outputs_at, simul
 from edgecompile.compress.quality import Judge
 from edgecompile.errors import TargetCannotRun
 from edgecompile.evaluate.session import run_onnx
+from edgecompile.findings import Finding
 from edgecompile.graph.hub import Array, serialize
 from edgecompile.graph.macs import count_macs
 from edgecompile.recipe.target import Target
@@ -43,6 +48,8 @@ class _Chosen:
 
     network: SpikingNetwork
     choice: Choice
+    interval: int
+    """Steps between two readings of the read-out."""
 
 
 def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lowered:
@@ -69,21 +76,28 @@ def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lo
     samples = tuning.validation[0][:_COSTED_SAMPLES]
     trace = simulate(network, samples, [steps // 2, steps], DYNAMICS)
     cost = cost_facts(activity_of(network, trace), count_macs(tuning.reference))
-    write_nir(network, folder / MODEL, {"steps": steps, "cost": cost})
+    write_nir(
+        network, folder / MODEL, {"steps": steps, "read_every": chosen.interval, "cost": cost}
+    )
     report = {
         **chosen.choice.account(),
+        "read_every": chosen.interval,
         "neuron": options.neuron,
         "input": options.input,
         "cost": cost,
         "cores": sum(row.cores for row in rows),
         "layers": [asdict(row) for row in rows],
     }
-    if netx_refusal(network) is None:
+    findings = [cost_finding(cost, steps)]
+    reason = netx_refusal(network)
+    if reason is None:
         write_netx(network, folder / NETX[options.neuron], steps)
+    else:
+        findings.append(Finding("warning", "loihi-netx", f"there is no netx file: {reason}"))
     _write_golden(network, steps, tuning.validation[0][:_GOLDEN_SAMPLES], folder / GOLDEN)
     text = json.dumps(report, indent=1, sort_keys=True) + "\n"
     (folder / REPORT).write_text(text, encoding="utf-8")
-    return Lowered([cost_finding(cost, steps)], {"spiking": report})
+    return Lowered(findings, {"spiking": report})
 
 
 def _choose(ideal: SpikingNetwork, options: LoihiOptions, tuning: Tuning) -> _Chosen:
@@ -95,8 +109,9 @@ def _choose(ideal: SpikingNetwork, options: LoihiOptions, tuning: Tuning) -> _Ch
 
         ideal = train_stock(ideal, tuning, options)
 
+    network = to_fixed_point(ideal, peak)
+
     def outputs(tried: Sequence[int]) -> Mapping[int, Array]:
-        network = to_fixed_point(ideal, peak, max(tried))
         points = sorted({*tried, *(steps // 2 for steps in tried)})
         trace = simulate(network, samples, points, DYNAMICS)
         return {steps: outputs_at(network, trace, steps) for steps in tried}
@@ -108,7 +123,7 @@ def _choose(ideal: SpikingNetwork, options: LoihiOptions, tuning: Tuning) -> _Ch
         lost = quality.lost_points
         point = Point(options.steps, lost, round(quality.sqnr_db, 2))
         choice = Choice(options.steps, (point,), len(samples))
-    return _Chosen(to_fixed_point(ideal, peak, choice.steps), choice)
+    return _Chosen(network, choice, reading_interval(network, peak, choice.steps))
 
 
 def _peak(reference: ir.Model, samples: Array) -> float:

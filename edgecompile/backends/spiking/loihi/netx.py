@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edgecompile.backends.spiking.loihi.fixed_point import bias_exponent
 from edgecompile.backends.spiking.network import (
     INPUT,
     Connection,
@@ -34,8 +35,8 @@ def netx_refusal(network: SpikingNetwork) -> str | None:
         (connection,) = layer.connections
         if connection.source != before:
             return f"{layer.name} does not follow {before}, and a netx file holds chains only"
-        if connection.exponent:
-            return f"{layer.name} has weights with an exponent, which netx does not read"
+        if connection.exponent or bias_exponent(layer):
+            return f"{layer.name} has weights or biases with an exponent, which netx does not read"
         before = layer.name
     return None
 

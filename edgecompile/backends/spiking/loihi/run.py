@@ -7,21 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecompile.backends.protocol import Run
+from edgecompile.backends.spiking.cost import measured_activity
 from edgecompile.backends.spiking.loihi.fixed_point import DYNAMICS
 from edgecompile.backends.spiking.network import SpikingNetwork
 from edgecompile.backends.spiking.nir_file import read_nir
-from edgecompile.backends.spiking.simulate import outputs_at, simulate
+from edgecompile.backends.spiking.simulate import activity_of, outputs_at, simulate
+from edgecompile.evaluate.evidence import Evidence
 from edgecompile.graph.hub import Array
 from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
 
 
-def run_file(artifact: Path, samples: Array) -> list[Array]:
-    """The model's outputs, float32 (samples, *output shape), from the read-out's potentials."""
+def run_file(artifact: Path, samples: Array) -> Run:
+    """The model's outputs, float32 (samples, *output shape), from the read-out's potentials; and
+    the spikes and synaptic operations that they took."""
     model = read_nir(artifact)
     steps = int(model.facts["steps"])
     samples = np.asarray(samples, np.float32)
     trace = simulate(model.network, samples, [steps // 2, steps], DYNAMICS)
-    return [outputs_at(model.network, trace, steps)]
+    outputs = outputs_at(model.network, trace, steps)
+    measured = measured_activity(activity_of(model.network, trace), steps)
+    return Run([outputs], Evidence.REFERENCE, measured)
 
 
 def inspect_file(artifact: Path) -> Inspection:

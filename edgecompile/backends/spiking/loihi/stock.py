@@ -16,7 +16,7 @@ import numpy as np
 
 from edgecompile.backends.protocol import Tuning
 from edgecompile.backends.spiking.coding import Encoder
-from edgecompile.backends.spiking.finetune import Loss, classes_of
+from edgecompile.backends.spiking.finetune import Loss, classes_of, scaled_rates
 from edgecompile.backends.spiking.loihi.options import LoihiOptions
 from edgecompile.backends.spiking.maps import apply
 from edgecompile.backends.spiking.network import INPUT, SpikingNetwork
@@ -55,7 +55,7 @@ def train_stock(network: SpikingNetwork, tuning: Tuning, options: LoihiOptions) 
     network = replace(network, reset="zero", layers=_at_rest(network))
     values = _parameters(network)
     steps = (options.steps or STEPS) + len(network.layers)
-    optimizer = torch.optim.Adam(list(values.values()), _RATE)
+    optimizer = torch.optim.Adam(scaled_rates(values, _RATE))
     rows = max(1, len(samples) // _BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs * rows)
     generator = torch.Generator().manual_seed(int(tuning.stage["seed"]))

@@ -17,7 +17,7 @@ from edgecompile.errors import TargetCannotRun
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.recipe.target import Fact, Target
-from tests.backends.spiking.networks import PLAIN, RESIDUAL, rates_of
+from tests.backends.spiking.networks import PLAIN, RESIDUAL, WITHOUT_BIAS, rates_of
 from tests.hubs import samples_for
 
 LIMITS = {
@@ -60,8 +60,11 @@ def lowered(hub, folder, chip=None, training=None):
 def test_the_saved_file_gives_the_golden_outputs(hub, tmp_path):
     result, folder = lowered(hub, tmp_path / "built")
     golden = np.load(folder / "golden.npz")
-    (outputs,) = LoihiBackend().run(folder / "model.nir", golden["samples"], {})
-    np.testing.assert_array_equal(outputs, golden["outputs"])
+    ran = LoihiBackend().run(folder / "model.nir", golden["samples"], {})
+    np.testing.assert_array_equal(ran.outputs[0], golden["outputs"])
+    trains = [golden[name] for name in golden.files if name.startswith("spikes.")]
+    spikes = sum(int((train != 0).sum()) for train in trains) / len(golden["samples"])
+    assert ran.measured[0].value == pytest.approx(spikes, abs=0.1)
     account = result.account["spiking"]
     assert json.loads((folder / "loihi.json").read_text()) == json.loads(json.dumps(account))
     assert account["steps"] == account["accuracy_by_steps"][-1]["steps"]
@@ -131,7 +134,7 @@ def test_a_netx_file_of_stock_neurons_replays_the_golden_spikes(tmp_path):
 
 
 def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(tmp_path):
-    _, folder = lowered(PLAIN, tmp_path / "built")
+    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built")
     assert (folder / "model.soft-reset.net").exists()
     assert not (folder / "model.net").exists()
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgecompile.backends.spiking.coding import Encoder
-from edgecompile.backends.spiking.loihi.fixed_point import DYNAMICS, to_fixed_point
+from edgecompile.backends.spiking.loihi.fixed_point import (
+    DYNAMICS,
+    bias_exponent,
+    reading_interval,
+    to_fixed_point,
+)
 from edgecompile.backends.spiking.maps import apply
 from edgecompile.backends.spiking.network import INPUT, SpikingNetwork
 from edgecompile.backends.spiking.rates import outputs_of
@@ -65,7 +70,7 @@ def test_the_simulator_is_the_chip_in_whole_numbers(hub, reset, coding):
     from dataclasses import replace
 
     samples = samples_for(hub, 4)
-    network = replace(to_fixed_point(spiking_of(hub, coding), 3.0, 16), reset=reset)
+    network = replace(to_fixed_point(spiking_of(hub, coding), 3.0), reset=reset)
     trace = simulate(network, samples, [16], DYNAMICS, record=True)
     expected = in_whole_numbers(network, samples, 16)
     for name, train in trace.trains.items():
@@ -74,6 +79,7 @@ def test_the_simulator_is_the_chip_in_whole_numbers(hub, reset, coding):
     np.testing.assert_array_equal(trace.potentials[16], expected["potential"])
 
 
+@settings(max_examples=15)
 @given(scale=st.floats(1e-3, 1e3), spread=st.floats(1e-2, 1e2), bias=st.floats(0, 50))
 def test_every_number_fits_its_register(scale, spread, bias):
     hub = hub_of(
@@ -92,25 +98,29 @@ def test_every_number_fits_its_register(scale, spread, bias):
     from edgecompile.backends.spiking.convert import to_spiking
 
     peak = float(np.abs(outputs_of(rates, samples)).max())
-    network = to_fixed_point(to_spiking(rates, "events"), peak, 32)
+    network = to_fixed_point(to_spiking(rates, "events"), peak)
     for layer in network.layers:
         for connection in layer.connections:
             assert not (connection.weight % 2).any()
             assert -256 <= connection.weight.min() <= connection.weight.max() <= 254
             assert connection.exponent >= 0
-        assert np.abs(layer.bias).max() < 2**12
-        assert (layer.bias == np.rint(layer.bias)).all()
+        mantissas = layer.bias / 2.0 ** bias_exponent(layer)
+        assert np.abs(mantissas).max() < 2**12
+        assert (mantissas == np.rint(mantissas)).all()
         if layer.threshold is not None:
             assert 1 <= layer.threshold < 2**17
-    trace = simulate(network, samples, [16, 32], DYNAMICS)
-    assert np.abs(trace.potentials[32]).max() < 2**17 - 1, "the read-out is full"
+    interval = reading_interval(network, peak, 32)
+    trace = simulate(network, samples, range(interval, 33, interval), DYNAMICS)
+    read = np.diff([trace.potentials[step] for step in sorted(trace.potentials)], axis=0)
+    assert np.abs(read).max() < 2**17 - 1, "the read-out is full"
+    assert 16 % interval == 0
 
 
 @pytest.mark.parametrize("hub", [PLAIN, RESIDUAL])
 def test_fixed_point_outputs_are_near_the_anns(hub):
     samples = samples_for(hub, 100)
     wanted = outputs_of(rates_of(hub), samples)
-    network = to_fixed_point(spiking_of(hub, "graded"), float(np.abs(wanted).max()), 64)
+    network = to_fixed_point(spiking_of(hub, "graded"), float(np.abs(wanted).max()))
     trace = simulate(network, samples, [32, 64], DYNAMICS)
     outputs = outputs_at(network, trace, 64)
     assert np.square(outputs - wanted).mean() < 0.02 * wanted.var()
