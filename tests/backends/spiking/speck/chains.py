@@ -40,7 +40,10 @@ VECTOR = hub_of(
     "a = Gemm<transB=1>(x, w, b) r = Relu(a) y = Gemm<transB=1>(r, v, e)",
     "float[8,12] w, float[8] b, float[3,8] v, float[3] e",
 )
-HUBS = {"chain": CHAIN, "depthwise": DEPTHWISE, "vector": VECTOR}
+SINGLE = hub_of(
+    "float[1,4] x", "y = Gemm<transB=1>(x, w, b)", "float[3,4] w, float[3] b", "float[1,3] y"
+)
+HUBS = {"chain": CHAIN, "depthwise": DEPTHWISE, "vector": VECTOR, "single": SINGLE}
 
 
 def chip_of(hub) -> SpikingNetwork:
