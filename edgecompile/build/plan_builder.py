@@ -1,4 +1,4 @@
-"""The steps of a plan, collected one by one."""
+"""The steps that a recipe and its targets need."""
 
 from __future__ import annotations
 
@@ -7,37 +7,26 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import edgecompile
 from edgecompile.backends.registry import get_backend
 from edgecompile.build import lowering
-from edgecompile.build.code import backend_code, installed_code, step_code
-from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
+from edgecompile.build.collector import StepCollector
+from edgecompile.build.fingerprint import merged
 from edgecompile.build.lowering import SPIKE
 from edgecompile.build.plan import BASELINE, Measurement, Plan
 from edgecompile.build.pruning import pruning_measure
-from edgecompile.build.step import External, Product, Step
-from edgecompile.digest import digest_file, digest_json, digest_path
+from edgecompile.build.step import External, Product
+from edgecompile.digest import digest_file, digest_path
 from edgecompile.recipe.load import LoadedRecipe
-from edgecompile.recipe.paths import resolve_file
 from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods, training_stages
 from edgecompile.recipe.target import Target, fallback_precisions, precision_for
 
-_PACKAGE = Path(edgecompile.__file__).parent
 
-
-class PlanBuilder:
-    """Collects steps; asking for one that is there already shares it."""
+class PlanBuilder(StepCollector):
+    """Knows which steps a recipe and its targets need; one that is there already is shared."""
 
     def __init__(self, loaded: LoadedRecipe) -> None:
-        self.recipe = loaded.recipe
-        self.loaded = loaded
-        self.folder = loaded.folder
-        self.steps: dict[str, Step] = {}
+        super().__init__(loaded)
         self.measurements: list[Measurement] = []
-        self.packages: dict[str, str] = {}
-        self.user_code: dict[str, Fingerprint] = {}
-        """By the reference that the recipe names it with."""
-        self.context = {"recipe_folder": str(self.folder)}
         self.pruned: str | None = None
         """The last step of pruning, whose network is exported."""
 
@@ -65,14 +54,6 @@ class PlanBuilder:
         stage = self.recipe.stages.prune
         return stage is not None and (stage.importance == "taylor" or stage.method == "structured")
 
-    @staticmethod
-    def _samples(split: str) -> dict[str, External | Product]:
-        """What a step reads of a split."""
-        return {
-            f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
-            for file in ("samples", "labels")
-        }
-
     def add_baseline(self) -> None:
         """The PyTorch model, measured on the evaluation data."""
         self._add_module_run(BASELINE, "pytorch", self._module_files(None))
@@ -96,8 +77,8 @@ class PlanBuilder:
         if stage is None:
             return
         samples = {
-            **(self._samples("train") if stage.finetune is not None else {}),
-            **(self._samples("calibration") if self._prunes_by_data() else {}),
+            **(lowering.samples_of("train") if stage.finetune is not None else {}),
+            **(lowering.samples_of("calibration") if self._prunes_by_data() else {}),
         }
         metric, measure = self.recipe.metric, pruning_measure(self.loaded)
         for iteration in range(1, stage.iterations + 1):
@@ -306,7 +287,7 @@ class PlanBuilder:
         }
         trained, training = {}, None
         if stage.finetune is not None:
-            trained = self._samples("train")
+            trained = lowering.samples_of("train")
             training = {**stage.finetune.model_dump(mode="json"), "seed": stage.seed}
         self._add(
             name,
@@ -314,7 +295,7 @@ class PlanBuilder:
             "edgecompile.compress.steps:quantize_hub",
             {
                 "hub": Product("simplify", "hub.onnx"),
-                **self._samples("calibration"),
+                **lowering.samples_of("calibration"),
                 **trained,
             },
             {
@@ -410,98 +391,3 @@ class PlanBuilder:
                 target,
             )
         )
-
-    def _metric(self) -> Any:
-        metric = self.recipe.metric
-        return metric if isinstance(metric, str) else metric.model_dump(mode="json")
-
-    def _metric_code(self) -> tuple[Fingerprint, ...]:
-        """What the metric depends on, if it is a function of the user's."""
-        metric = self.recipe.metric
-        if isinstance(metric, str):
-            return self._code("metric") if ":" in metric else ()
-        return self._code("metric", "function")
-
-    def add_split(self, split: str) -> None:
-        """The samples and labels of one split of the data."""
-        written: str = getattr(self.recipe.data, split)
-        inputs: dict[str, External | Product] = {}
-        parameters: dict[str, Any] = {
-            "split": split,
-            "shape": self.recipe.model.input.shape,
-            "prepare": self.recipe.data.prepare,
-        }
-        user: tuple[Fingerprint, ...] = ()
-        if ":" in written:
-            parameters["function"] = written
-            user += self._code("data", split)
-        else:
-            inputs["archive"] = self._external(written, "data", split)
-        if self.recipe.data.prepare is not None:
-            user += self._code("data", "prepare")
-        self._add(
-            f"data[{split}]",
-            "data",
-            "edgecompile.evaluate.dataset:prepare_split",
-            inputs,
-            parameters,
-            user=user,
-        )
-
-    def _add(
-        self,
-        name: str,
-        stage: str,
-        function: str,
-        inputs: Mapping[str, External | Product],
-        parameters: Mapping[str, Any],
-        *,
-        after: tuple[str, ...] = (),
-        target: str | None = None,
-        user: tuple[Fingerprint, ...] = (),
-        backend: str | None = None,
-        context: Mapping[str, Any] | None = None,
-    ) -> None:
-        own = step_code(function)
-        self.packages.update(own.packages)
-        code = [own.digest]
-        for theirs in user:
-            self.packages.update(theirs.packages)
-            code.append(theirs.digest)
-        if backend is not None:
-            theirs = backend_code(backend)
-            self.packages.update(theirs.packages)
-            code.append(theirs.digest)
-        self.steps[name] = Step(
-            name,
-            stage,
-            function,
-            digest_json(code),
-            dict(inputs),
-            dict(parameters),
-            {**self.context, **(context or {})},
-            after,
-            target,
-        )
-
-    def _external(self, written: str, *where: str) -> External:
-        path = resolve_file(written, self.folder, self.loaded.locate(*where))
-        return External(path, digest_file(path))
-
-    def _code(self, *where: str) -> tuple[Fingerprint, ...]:
-        """The fingerprint of the user's module that the recipe names at `where`."""
-        value: Any = self.recipe
-        for key in where:
-            value = getattr(value, key)
-        if value not in self.user_code:
-            module = value.rpartition(":")[0]
-            if module.endswith(".py"):
-                file = resolve_file(module, self.folder, self.loaded.locate(*where))
-                roots = tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
-                self.user_code[value] = fingerprint(file, roots)
-            else:
-                found = installed_code(module)
-                if found is None:
-                    return ()  # the import will fail with a message of its own
-                self.user_code[value] = found
-        return (self.user_code[value],)

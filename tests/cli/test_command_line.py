@@ -85,7 +85,7 @@ def test_an_unchanged_rebuild_imports_no_torch_and_no_runtime(tiny, built):
 
 TARGETS = (
     *("coral-usb", "snapdragon-8-gen-3", "rtx-4090", "jetson-orin-nx", "iphone-15-pro"),
-    "loihi2",
+    *("loihi2", "speck2f"),
 )
 """One of each backend that the recipe `tiny` does not name."""
 

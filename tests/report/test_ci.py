@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import click
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from junitparser import JUnitXml
 from sarif_pydantic import Sarif
 
+from edgecompile.cli.app import cli
 from edgecompile.report.ci.github import fan_out, job_summary, workflow_commands
 from edgecompile.report.ci.junit import junit_xml
 from edgecompile.report.ci.remarks import Remark
 from edgecompile.report.ci.sarif import sarif
 
 SHARED = ["pytorch", "export", "simplify"]
+
+
+def test_the_example_workflow_calls_edgecompile_as_it_is():
+    page = Path(__file__).parents[2] / "docs/ci.md"
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    workflow = yaml.safe_load(block)
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    text = "\n".join(step.get("run", "") for step in steps)
+    calls = [
+        shlex.split(call) for call in re.findall(r"edgecompile ((?:build|matrix)[^)\n]*)", text)
+    ]
+    assert [call[0] for call in calls] == ["matrix", "build"]
+    for verb, *words in calls:
+        command = cli.get_command(click.Context(cli), verb)
+        known = {word for option in command.params for word in option.opts}
+        assert {word for word in words if word.startswith("-")} <= known
 
 
 @pytest.fixture

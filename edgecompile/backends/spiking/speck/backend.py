@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from edgecompile.recipe.target import Target
 
 _SECONDS = 4e-3
-_SECONDS_PER_MAC = 75e-9
-"""32 steps, event by event: measured on digits_cnn (11 ms) and mnist_cnn (110 ms), one core of a
+_SECONDS_PER_MAC = 100e-9
+"""32 steps, event by event: measured on digits_cnn (15 ms) and mnist_cnn (150 ms), one core of a
 Xeon with AVX-512."""
 
 

@@ -29,6 +29,7 @@ from edgecompile.findings import Finding, Level
 from edgecompile.recipe.target import Target
 
 _Layer = RateLayer | SpikingLayer
+_Network = RateNetwork | SpikingNetwork
 DOCUMENT = "docs/backends/speck.md"
 _ONE_KERNEL = (
     "sinabs 3.1.3: a core has one kernel for all that reaches it; an addition before the neuron is "
@@ -45,10 +46,20 @@ def check_hub(hub: ir.Model, target: Target) -> list[Finding]:
     limits = limits_of(target.limits)
     # How large the outputs are is known later, and does not change what fits.
     errors = misfits(with_output_neurons(as_cores(network), 1.0), limits)
-    return errors or remarks(network)
+    return [*errors, *_groups(network)] if errors else [*_groups(network), _UNVERIFIED]
 
 
-def misfits(network: RateNetwork | SpikingNetwork, limits: ChipLimits) -> list[Finding]:
+_UNVERIFIED = Finding(
+    "note",
+    "speck-unverified",
+    "no chip and no samna was at hand: accuracy is that of our event-driven simulator, the "
+    "configuration is not validated by the vendor",
+    remedy="python apply.py, on a machine with samna and the chip",
+    reference=DOCUMENT,
+)
+
+
+def misfits(network: _Network, limits: ChipLimits) -> list[Finding]:
     """Everything in a network of cores that the chip lacks, as errors."""
     layers = network.layers[:-1]
     found = [*_too_many(layers, limits), *_branches(layers, limits)]
@@ -67,34 +78,20 @@ def misfits(network: RateNetwork | SpikingNetwork, limits: ChipLimits) -> list[F
     return found
 
 
-def remarks(network: RateNetwork) -> list[Finding]:
-    """What is costly, and that no chip confirmed anything."""
-    found = []
+def _groups(network: RateNetwork) -> Iterator[Finding]:
+    """Depthwise and other grouped convolutions cost more than in the ANN."""
     for layer in network.layers:
         groups = max(c.groups for c in layer.connections)
-        if groups > 1:
-            found.append(
-                _finding(
-                    "warning",
-                    "speck-groups",
-                    layer,
-                    f"a core has no groups: the kernel of {layer.name} is stored and computed with "
-                    f"zeros between its {groups} groups, {groups} times as large",
-                    "a convolution without groups costs the same",
-                    "sinabs 3.1.3 ignores `groups` without a word",
-                )
+        if groups > 1 and len(layer.connections) == 1:
+            yield _finding(
+                "warning",
+                "speck-groups",
+                layer,
+                f"a core has no groups: the kernel of {layer.name} is stored and computed with "
+                f"zeros between its {groups} groups, {groups} times as large",
+                "a convolution without groups costs the same",
+                "sinabs 3.1.3 ignores `groups` without a word",
             )
-    found.append(
-        Finding(
-            "note",
-            "speck-unverified",
-            "no chip and no samna was at hand: accuracy is that of our event-driven simulator, the "
-            "configuration is not validated by the vendor",
-            remedy="python apply.py, on a machine with samna and the chip",
-            reference=DOCUMENT,
-        )
-    )
-    return found
 
 
 def _finding(
@@ -156,7 +153,9 @@ def _branches(layers: Sequence[_Layer], limits: ChipLimits) -> Iterator[Finding]
         )
 
 
-def _sizes(network: RateNetwork | SpikingNetwork, layer: _Layer, limits: ChipLimits) -> Iterator[Finding]:
+def _sizes(
+    network: RateNetwork | SpikingNetwork, layer: _Layer, limits: ChipLimits
+) -> Iterator[Finding]:
     (connection,) = layer.connections
     source = network.shape_of(connection.source)
     height, width = (source[1 + i] // connection.pool[i] for i in range(2))

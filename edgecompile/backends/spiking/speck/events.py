@@ -76,7 +76,8 @@ def simulate_events(
             trains = np.asarray(given[:, chosen])
         sent = _run(network, trains)
         for name, events in sent.items():
-            total = sum(np.bincount(e.neuron, minlength=math.prod(shapes[name])) for e in events)
+            neurons = np.concatenate([e.neuron for e in events])
+            total = np.bincount(neurons, minlength=math.prod(shapes[name])).astype(np.float64)
             trace.spikes[name] = trace.spikes.get(name, 0.0) + total.reshape(shapes[name])
         _read_out(network, sent, checkpoints, trace)
         if record:
@@ -167,8 +168,7 @@ class _Core:
         row = ((channel * area).astype(np.int32)[:, None, None] + places)[valid]
         reached = valid.sum((1, 2))
         starts = np.searchsorted(events.step, np.arange(steps)) + np.arange(steps)
-        key = np.arange(len(y)) + events.step + 1
-        key = key.astype(np.int32).repeat(reached)
+        key = (np.arange(len(y)) + events.step + 1).astype(np.int32).repeat(reached)
         kind = np.int16 if self.windows < 2**15 else np.int32  # a radix sort
         order = np.argsort(window.astype(kind), kind="stable")
         row, key = row[order], key[order]

@@ -106,9 +106,7 @@ def chip_network(rates: RateNetwork, peak: float) -> SpikingNetwork:
     threshold = hidden[-1].threshold
     assert threshold is not None
     counted = replace(readout, connections=network.layers[-1].connections)
-    return to_integers(
-        replace(spiking, layers=(*hidden, counted), readout_scale=1.0 / threshold)
-    )
+    return to_integers(replace(spiking, layers=(*hidden, counted), readout_scale=1.0 / threshold))
 
 
 def activity_on_chip(network: SpikingNetwork, trace: Trace) -> Activity:

@@ -39,13 +39,13 @@ def need_of(layer: str, connection: Connection, shape: Shape) -> Need:
 
 def kernel_words(features: int, inputs: int, area: int) -> int:
     """Words of a kernel."""
-    return inputs * 2 ** (_bits(area) + _bits(features))
+    return inputs << (_bits(area) + _bits(features))
 
 
 def neuron_words(shape: Shape) -> int:
     """Words of the potentials of an image (features, height, width)."""
     features, height, width = shape
-    return features * 2 ** (_bits(height) + _bits(width))
+    return features << (_bits(height) + _bits(width))
 
 
 def _bits(size: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecompile.backends.protocol import Run
+from edgecompile.backends.spiking.cost import measured_activity
 from edgecompile.backends.spiking.nir_file import read_nir
 from edgecompile.backends.spiking.simulate import outputs_at
 from edgecompile.backends.spiking.speck.events import simulate_events
@@ -14,7 +15,6 @@ from edgecompile.backends.spiking.speck.lower import activity_on_chip
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.graph.hub import Array
 from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
-from edgecompile.measured import Measured
 
 
 def run_file(artifact: Path, samples: Array) -> Run:
@@ -24,23 +24,9 @@ def run_file(artifact: Path, samples: Array) -> Run:
     steps = int(model.facts["steps"])
     samples = np.asarray(samples, np.float32)
     trace = simulate_events(model.network, samples, [steps // 2, steps])
-    activity = activity_on_chip(model.network, trace)
-    method = (
-        f"counted by the event-driven simulator, mean of {len(samples)} inferences of {steps} steps"
-    )
-    return Run(
-        [outputs_at(model.network, trace, steps)],
-        Evidence.REFERENCE,
-        (
-            Measured("spikes per inference", round(activity.spikes, 1), "spikes", method),
-            Measured(
-                "synaptic operations per inference",
-                round(activity.operations, 1),
-                "operations",
-                f"{method}; the ANN takes {model.facts['cost']['macs']:,} multiply-accumulates",
-            ),
-        ),
-    )
+    outputs = outputs_at(model.network, trace, steps)
+    measured = measured_activity(activity_on_chip(model.network, trace), steps)
+    return Run([outputs], Evidence.REFERENCE, measured)
 
 
 def inspect_file(artifact: Path) -> Inspection:
