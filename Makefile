@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS ?= dev
 
-.PHONY: help setup emulators quickstart test test-full lint format bench clean
+.PHONY: help setup system quickstart test test-full lint format bench clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -21,26 +21,28 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $(READY)
 
-EMULATORS := qemu-riscv64 qemu-system-riscv32 qemu-system-riscv64
+# Programs that tests need and pip has not, and Debian's packages of them.
+PROGRAMS := chromium qemu-riscv64 qemu-system-riscv32 qemu-system-riscv64
+PACKAGES := chromium fonts-liberation qemu-user qemu-system-misc
 
-emulators:  ## See that QEMU for RISC-V is there; as root on Debian or Ubuntu, install it.
-	@for program in $(EMULATORS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+system:  ## See that the programs that tests need are there; as root on Debian, install them.
+	@missing() { for one in $(PROGRAMS); do command -v $$one >/dev/null || echo $$one; done; }; \
+	if [ -n "$$(missing)" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends qemu-user qemu-system-misc >/dev/null; \
-	else \
-	  echo "QEMU is missing ($${missing# }): targets of RISC-V will not be built, their tests are skipped."; \
-	  echo "To get it: sudo apt-get install qemu-user qemu-system-misc (Debian, Ubuntu)"; \
+	    apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+	fi; \
+	if [ -n "$$(missing)" ]; then \
+	  echo "Missing: "$$(missing)". The tests that need it are skipped."; \
+	  echo "To get it: sudo apt-get install $(PACKAGES) (Debian)"; \
 	fi
 
-quickstart: $(READY) emulators  ## Build recipes/digits_cnn for its targets, measured after every step.
+quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
 	$(BIN)/edgecompile build recipes/digits_cnn
 
-test: $(READY) emulators  ## Run the tests that CI runs.
+test: $(READY) system  ## Run the tests that CI runs.
 	$(BIN)/python -m pytest -m "not full"
 
-test-full: $(READY) emulators  ## Run every test, the slow and exhaustive ones too.
+test-full: $(READY) system  ## Run every test, the slow and exhaustive ones too.
 	$(BIN)/python -m pytest
 
 lint: $(READY)  ## ruff and mypy --strict.
@@ -52,7 +54,7 @@ format: $(READY)  ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
-bench: $(READY) emulators  ## Measure against peers, as ratios in one run.
+bench: $(READY) system  ## Measure against peers, as ratios in one run.
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what was built; .venv stays.

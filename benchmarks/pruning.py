@@ -19,11 +19,11 @@ from benchmarks.builds import build
 from benchmarks.inputs import load_module, load_split
 from edgecompile.compress.prune.cost import Measure, count_macs
 from edgecompile.compress.prune.couplings import find_couplings
-from edgecompile.compress.prune.finetune import Training, fine_tune
+from edgecompile.compress.prune.finetune import fine_tune
 from edgecompile.compress.prune.importance import magnitudes
-from edgecompile.compress.prune.losses import classes_of
-from edgecompile.compress.prune.steps import THREADS
 from edgecompile.compress.prune.surgery import Kept, remove_channels
+from edgecompile.compress.training.loop import Training, fixed_threads
+from edgecompile.compress.training.losses import classes_of
 from edgecompile.evaluate.outputs import as_arrays
 from edgecompile.evaluate.scoring import score
 from edgecompile.recipe.load import LoadedRecipe, load_recipe
@@ -52,14 +52,15 @@ def uniform_l1(loaded: LoadedRecipe, macs: int, work: Path) -> tuple[float, int]
     pruned, kept = _smallest_not_below(macs, whole, shape)
     samples, labels = load_split(loaded, "train", work)
     options = stage.finetune.model_dump()
-    options["augment"] = tuple(options["augment"])
+    hints, options["augment"] = options.pop("hints"), tuple(options["augment"])
     training = Training(
+        stage="prune",
         **options,
         samples=torch.from_numpy(samples),
         classes=classes_of(labels, len(samples), "train"),
     )
-    torch.set_num_threads(THREADS)
-    fine_tune(pruned, whole, training, stage.seed + 1, kept)
+    with fixed_threads():
+        fine_tune(pruned, whole, training, stage.seed + 1, kept, hints=hints)
     samples, labels = load_split(loaded, "evaluation", work)
     with torch.inference_mode():
         outputs = torch.cat([pruned(part) for part in torch.from_numpy(samples).split(64)])

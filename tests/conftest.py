@@ -88,6 +88,8 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
     """An empty working folder, none of the user's variables, the tests' shared cache."""
     for name in _VARIABLES:
         monkeypatch.delenv(f"EDGECOMPILE_{name}", raising=False)
+    for name in ("ACTIONS", "WORKSPACE", "STEP_SUMMARY"):
+        monkeypatch.delenv(f"GITHUB_{name}", raising=False)
     monkeypatch.setenv("EDGECOMPILE_CACHE", str(shared_cache))
     monkeypatch.chdir(tmp_path)
     yield tmp_path

@@ -26,7 +26,7 @@ BELOW: dict[str, set[str]] = {
 """The rooms that each room may import from. What lies in no room (errors, findings, digests) is
 everybody's, and imports no room."""
 
-SHARED_BACKEND_MODULES = {"protocol", "registry", "files", "steps"}
+SHARED_BACKEND_MODULES = {"protocol", "registry", "files", "steps", "roofline"}
 """What lies in `backends/` itself and belongs to no toolchain."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgecompile.findings import Finding
 from edgecompile.recipe.target import Target
 
 if TYPE_CHECKING:
+    from edgecompile.artifact_check import OperatorFate
     from edgecompile.backends.protocol import Backend
     from edgecompile.evaluate.outputs import Array
 
@@ -36,7 +38,8 @@ def lower(
 ) -> dict[str, Any]:
     """The hub in the target's own format -> the artifact's files.
 
-    The backend's word about the finished file, where it gives one, is part of the result.
+    The backend's word about the finished file, where it gives one, is part of the result:
+    `placement` says where it expects each operator to run.
     """
     from edgecompile.graph.hub import load
 
@@ -54,14 +57,18 @@ def lower(
     artifact = folder / backend.main_file
     facts = backend.inspect(artifact)
     _require_room(target, facts.size_bytes)
+    fates: Sequence[OperatorFate] = ()
     if isinstance(backend, ChecksArtifacts):
-        findings += backend.check_artifact(artifact, target).findings
+        checked = backend.check_artifact(artifact, target)
+        findings += checked.findings
+        fates = checked.operators
     _require_no_error(target, findings)
     return {
         "format": facts.format,
         "size_bytes": facts.size_bytes,
         "weight_bytes": facts.weight_bytes,
-        "operators": len(facts.operators),
+        "operators": dict(Counter(operator.name for operator in facts.operators)),
+        "placement": [asdict(fate) for fate in fates],
         "estimates": [asdict(found) for found in backend.estimate(hub, artifact, target)],
         "findings": [asdict(finding) for finding in findings],
         **account,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import edgecompile
+from edgecompile.artifact_check import OperatorFate
 from edgecompile.backends.registry import get_backend
 from edgecompile.build.cache import Cache, Record
 from edgecompile.build.execute import Listener, StepOutcome, execute
@@ -41,17 +43,36 @@ from edgecompile.errors import (
     EdgecompileError,
     TargetCannotRun,
     ToolchainMissing,
-    UserError,
 )
 from edgecompile.estimate import Estimate
 from edgecompile.evaluate.budget import explain
-from edgecompile.evaluate.metrics import metric_of
+from edgecompile.evaluate.metrics import Metric, metric_of
 from edgecompile.findings import Finding
 from edgecompile.frontend.lines import current_place
 from edgecompile.measured import Measured
 from edgecompile.recipe.load import LoadedRecipe
 from edgecompile.recipe.schema import INTEGER_BITS
 from edgecompile.recipe.target import Target, precision_for
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Files for people to read: beside `summary.json`, and beside each target's artifact."""
+
+    of_model: Mapping[str, bytes] = field(default_factory=dict)
+    of_targets: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    cpu_seconds: float | None = None
+
+
+PageMaker = Callable[[BuildResult, Mapping[str, Mapping[str, Any]]], Pages]
+"""Called with the result and, by target that was built, the facts of its manifest."""
+
+
+def _no_pages(result: BuildResult, manifests: Mapping[str, Mapping[str, Any]]) -> Pages:
+    return Pages()
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,6 +83,7 @@ class BuildOptions:
     cache: Cache
     use_cache: bool = True
     log: Path | None = None
+    pages: PageMaker | None = None
 
 
 def build(
@@ -70,7 +92,8 @@ def build(
     """Build `loaded` for each of `targets`.
 
     Writes `<output>/<model>/<target>/` for each target that succeeds, removes it for each that
-    does not, and writes `<output>/<model>/summary.json`. Failures of steps are part of the result.
+    does not, and writes `<output>/<model>/summary.json`, each with what `options.pages` makes.
+    Failures of steps are part of the result.
 
     Raises:
         EdgecompileError: the recipe cannot be planned, or the output cannot be written.
@@ -100,58 +123,79 @@ def _build_once(
         use_cache=options.use_cache,
         log=options.log,
     )
-    stages = stage_results(plan, loaded.recipe, metric, outcomes)
+    result = _result(loaded, targets, plan, outcomes, metric)
+    manifests = {
+        target.name: _manifest(loaded, target, plan, outcomes, result.stages, made.findings)
+        for target, made in zip(targets, result.targets, strict=True)
+        if made.error is None
+    }
+    make = partial(options.pages or _no_pages, result, manifests)
+    pages = _unless_failed(result, make) or Pages()
     folder = options.output / loaded.recipe.name
     with sole_writer(folder):
-        results = [
-            _package(loaded, target, options.cache, folder, plan, outcomes, stages)
-            for target in targets
-        ]
-        result = BuildResult(
-            loaded.recipe.name,
-            metric,
-            stages,
-            tuple(results),
-            max((r.exit_code for r in results), default=0),
-            max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
-            tuple(StepResult(n, o.status, o.cpu_seconds) for n, o in outcomes.items()),
-            compression_of(outcomes),
-        )
-        try:
-            write_whole(folder / "summary.json", readable_json(result.as_json(costs=False)))
-        except UserError:
-            if result.exit_code == 0:  # else the failure that came first is what one must hear
-                raise
-    return result
+        for target in targets:
+            if target.name not in manifests:
+                # What an earlier build left here is not what this recipe says now.
+                remove_whole(folder / target.name)
+                continue
+            own = pages.of_targets.get(target.name, {})
+            record = outcomes[f"lower[{target.name}]"].record
+            assert record is not None
+            _package(loaded, record, manifests[target.name], own, options.cache, folder)
+        about_all = {"summary.json": readable_json(result.as_json(costs=False)), **pages.of_model}
+        for name, data in about_all.items():
+            _unless_failed(result, partial(write_whole, folder / name, data))
+    return replace(result, page_seconds=pages.cpu_seconds)
+
+
+def _unless_failed(result: BuildResult, act: Callable[[], T]) -> T | None:
+    """What `act` returns; its failure is told unless another came first, which one must hear."""
+    try:
+        return act()
+    except EdgecompileError:
+        if result.exit_code == 0:
+            raise
+        return None
+
+
+def _result(
+    loaded: LoadedRecipe,
+    targets: Sequence[Target],
+    plan: Plan,
+    outcomes: Mapping[str, StepOutcome],
+    metric: Metric,
+) -> BuildResult:
+    results = tuple(
+        _target_result(loaded, target, outcomes, failure_of(target, plan, outcomes))
+        for target in targets
+    )
+    return BuildResult(
+        loaded.recipe.name,
+        metric,
+        stage_results(plan, loaded.recipe, metric, outcomes),
+        results,
+        max((r.exit_code for r in results), default=0),
+        max((o.peak_bytes for o in outcomes.values() if o.peak_bytes), default=None),
+        tuple(StepResult(n, o.status, o.cpu_seconds) for n, o in outcomes.items()),
+        compression_of(outcomes),
+    )
 
 
 def _package(
     loaded: LoadedRecipe,
-    target: Target,
+    record: Record,
+    manifest: Mapping[str, Any],
+    pages: Mapping[str, bytes],
     cache: Cache,
     folder: Path,
-    plan: Plan,
-    outcomes: Mapping[str, StepOutcome],
-    stages: Sequence[StageResult],
-) -> TargetResult:
-    """Put one target's artifact under its final name, or see that none is there."""
-    error = failure_of(target, plan, outcomes)
-    destination = folder / target.name
-    if error is not None:
-        # What an earlier build left here is not what this recipe says now.
-        remove_whole(destination)
-        return _target_result(loaded, target, outcomes, error)
-    record = outcomes[f"lower[{target.name}]"].record
-    assert record is not None
-    needed = steps_for(plan, target.name)
-    rows = [row.as_json(costs=False) for row in stages if row.measure in needed]
-    with replacing(destination) as staged:
+) -> None:
+    """Put one target's artifact under its final name, beside what tells about it."""
+    with replacing(folder / manifest["target"]["name"]) as staged:
         copy_artifact(cache, record, staged)
         (staged / "recipe.json").write_bytes(readable_json(loaded.recipe.model_dump(mode="json")))
-        write_manifest(
-            staged, {**_facts(loaded, target, plan, outcomes, record.result), "stages": rows}
-        )
-    return _target_result(loaded, target, outcomes, None)
+        for name, data in pages.items():
+            (staged / name).write_bytes(data)
+        write_manifest(staged, manifest)
 
 
 def check_targets(
@@ -233,11 +277,15 @@ def _remedy(loaded: LoadedRecipe, measurement: Measurement, budget: str) -> str:
                 "put the operators that cost most back to float: stages.quantize.fallback=true, "
                 f"or change {budget} (docs/quantize.md)"
             )
+        trained = loaded.recipe.stages.quantize.finetune is not None
+        more = "train for longer" if trained else "train with stages.quantize.finetune"
         if "+float" not in measurement.product:
             return (
                 "its targets hold integers only, so that no operator can be put back to float: "
-                f"train with quantization in mind, or change {budget} (docs/quantize.md)"
+                f"{more}, or change {budget} (docs/quantize.md)"
             )
+        if not trained:
+            return f"{more}, or change {budget} (docs/quantize.md)"
     return f"spend more on this step, or change {budget} (docs/budgets.md)"
 
 
@@ -301,6 +349,8 @@ def _target_result(
         artifact=f"{loaded.recipe.name}/{target.name}/{get_backend(target.backend).main_file}",
         size_bytes=lowered.result["size_bytes"],
         estimates=tuple(Estimate(**fields) for fields in lowered.result["estimates"]),
+        operators=lowered.result["operators"],
+        placement=tuple(OperatorFate(**fields) for fields in lowered.result["placement"]),
         measured=tuple(Measured(**fields) for fields in _measured(target, records)),
     )
 
@@ -312,12 +362,13 @@ def _measured(target: Target, records: Mapping[str, Record]) -> list[dict[str, A
     return found
 
 
-def _facts(
+def _manifest(
     loaded: LoadedRecipe,
     target: Target,
     plan: Plan,
     outcomes: Mapping[str, StepOutcome],
-    lowered: Mapping[str, Any],
+    stages: Sequence[StageResult],
+    findings: Sequence[Finding],
 ) -> dict[str, Any]:
     lineage = []
     needed = steps_for(plan, target.name)
@@ -335,17 +386,20 @@ def _facts(
                     "files": {name: file.sha256 for name, file in record.files.items()},
                 }
             )
+    lowered = outcomes[f"lower[{target.name}]"].record
+    assert lowered is not None
     return {
         "edgecompile": edgecompile.__version__,
         "model": loaded.recipe.name,
         "target": target.model_dump(mode="json"),
         "precision": precision_for(loaded.recipe.stages.quantize, target),
-        "estimates": lowered["estimates"],
+        "estimates": lowered.result["estimates"],
         "measured": _measured(target, records),
-        "findings": lowered["findings"],
+        "findings": [asdict(finding) for finding in findings],
         "sources": plan.user_code.sources,
         "tools": plan.packages,
         "lineage": lineage,
+        "stages": [row.as_json(costs=False) for row in stages if row.measure in needed],
     }
 
 

@@ -23,6 +23,7 @@ _DISTRIBUTIONS = {
     "google": "protobuf",
     "sklearn": "scikit-learn",
     "tensorflow": "tensorflow-cpu",
+    "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",
 }
 """Import names that differ from the name of their distribution (else the same, normalized)."""

@@ -25,13 +25,20 @@ def lower_parameters(target: Target) -> dict[str, Any]:
     }
 
 
+def samples_of(split: str) -> dict[str, External | Product]:
+    """What a step reads of a split."""
+    return {
+        f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
+        for file in ("samples", "labels")
+    }
+
+
 def spike_inputs(recipe: Recipe) -> dict[str, External | Product]:
     """The float hub, and data that may decide how it spikes: never evaluation data."""
     splits = ["calibration"] + ["train"] * (recipe.data.train is not None)
     inputs: dict[str, External | Product] = {"reference": Product("simplify", "hub.onnx")}
     for split in splits:
-        for kind in ("samples", "labels"):
-            inputs[f"{split}_{kind}"] = Product(f"data[{split}]", f"{kind}.npy")
+        inputs |= samples_of(split)
     return inputs
 
 

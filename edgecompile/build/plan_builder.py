@@ -1,4 +1,4 @@
-"""The steps of a plan, collected one by one."""
+"""The steps that a recipe and its targets need."""
 
 from __future__ import annotations
 
@@ -7,37 +7,26 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import edgecompile
 from edgecompile.backends.registry import get_backend
 from edgecompile.build import lowering
-from edgecompile.build.code import backend_code, installed_code, step_code
-from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint, merged
+from edgecompile.build.collector import StepCollector
+from edgecompile.build.fingerprint import merged
 from edgecompile.build.lowering import SPIKE
 from edgecompile.build.plan import BASELINE, Measurement, Plan
 from edgecompile.build.pruning import pruning_measure
-from edgecompile.build.step import External, Product, Step
-from edgecompile.digest import digest_file, digest_json, digest_path
+from edgecompile.build.step import External, Product
+from edgecompile.digest import digest_file, digest_path
 from edgecompile.recipe.load import LoadedRecipe
-from edgecompile.recipe.paths import resolve_file
-from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods
+from edgecompile.recipe.schema import CALIBRATED, INTEGER_BITS, improve_methods, training_stages
 from edgecompile.recipe.target import Target, fallback_precisions, precision_for
 
-_PACKAGE = Path(edgecompile.__file__).parent
 
-
-class PlanBuilder:
-    """Collects steps; asking for one that is there already shares it."""
+class PlanBuilder(StepCollector):
+    """Knows which steps a recipe and its targets need; one that is there already is shared."""
 
     def __init__(self, loaded: LoadedRecipe) -> None:
-        self.recipe = loaded.recipe
-        self.loaded = loaded
-        self.folder = loaded.folder
-        self.steps: dict[str, Step] = {}
+        super().__init__(loaded)
         self.measurements: list[Measurement] = []
-        self.packages: dict[str, str] = {}
-        self.user_code: dict[str, Fingerprint] = {}
-        """By the reference that the recipe names it with."""
-        self.context = {"recipe_folder": str(self.folder)}
         self.pruned: str | None = None
         """The last step of pruning, whose network is exported."""
 
@@ -53,13 +42,11 @@ class PlanBuilder:
     def add_data(self, targets: Sequence[Target]) -> None:
         """All data that the build needs, first: a wrong file is told before anything slow."""
         self.add_split("evaluation")
-        prune = self.recipe.stages.prune
         precisions = {precision_for(self.recipe.stages.quantize, target) for target in targets}
         spikes = "spiking" in precisions
         if self._prunes_by_data() or spikes or not precisions.isdisjoint(CALIBRATED):
             self.add_split("calibration")
-        finetunes = prune is not None and prune.finetune is not None
-        if finetunes or (spikes and self.recipe.data.train is not None):
+        if training_stages(self.recipe) or (spikes and self.recipe.data.train is not None):
             self.add_split("train")
 
     def _prunes_by_data(self) -> bool:
@@ -89,12 +76,9 @@ class PlanBuilder:
         stage = self.recipe.stages.prune
         if stage is None:
             return
-        data = ["train"] * (stage.finetune is not None)
-        data += ["calibration"] * self._prunes_by_data()
         samples = {
-            f"{split}_{file}": Product(f"data[{split}]", f"{file}.npy")
-            for split in data
-            for file in ("samples", "labels")
+            **(lowering.samples_of("train") if stage.finetune is not None else {}),
+            **(lowering.samples_of("calibration") if self._prunes_by_data() else {}),
         }
         metric, measure = self.recipe.metric, pruning_measure(self.loaded)
         for iteration in range(1, stage.iterations + 1):
@@ -301,14 +285,18 @@ class PlanBuilder:
             "fallback_operators": stage.fallback_operators,
             "sensitivity": stage.sensitivity,
         }
+        trained, training = {}, None
+        if stage.finetune is not None:
+            trained = lowering.samples_of("train")
+            training = {**stage.finetune.model_dump(mode="json"), "seed": stage.seed}
         self._add(
             name,
             "quantize",
             "edgecompile.compress.steps:quantize_hub",
             {
                 "hub": Product("simplify", "hub.onnx"),
-                "samples": Product("data[calibration]", "samples.npy"),
-                "labels": Product("data[calibration]", "labels.npy"),
+                **lowering.samples_of("calibration"),
+                **trained,
             },
             {
                 "scheme": target.scheme,
@@ -316,6 +304,7 @@ class PlanBuilder:
                 "per_channel": stage.per_channel,
                 "calibration_samples": stage.calibration_samples,
                 "wishes": wishes,
+                "training": training,
                 "metric": self._metric(),
             },
             after=("measure[simplify]",),
@@ -402,98 +391,3 @@ class PlanBuilder:
                 target,
             )
         )
-
-    def _metric(self) -> Any:
-        metric = self.recipe.metric
-        return metric if isinstance(metric, str) else metric.model_dump(mode="json")
-
-    def _metric_code(self) -> tuple[Fingerprint, ...]:
-        """What the metric depends on, if it is a function of the user's."""
-        metric = self.recipe.metric
-        if isinstance(metric, str):
-            return self._code("metric") if ":" in metric else ()
-        return self._code("metric", "function")
-
-    def add_split(self, split: str) -> None:
-        """The samples and labels of one split of the data."""
-        written: str = getattr(self.recipe.data, split)
-        inputs: dict[str, External | Product] = {}
-        parameters: dict[str, Any] = {
-            "split": split,
-            "shape": self.recipe.model.input.shape,
-            "prepare": self.recipe.data.prepare,
-        }
-        user: tuple[Fingerprint, ...] = ()
-        if ":" in written:
-            parameters["function"] = written
-            user += self._code("data", split)
-        else:
-            inputs["archive"] = self._external(written, "data", split)
-        if self.recipe.data.prepare is not None:
-            user += self._code("data", "prepare")
-        self._add(
-            f"data[{split}]",
-            "data",
-            "edgecompile.evaluate.dataset:prepare_split",
-            inputs,
-            parameters,
-            user=user,
-        )
-
-    def _add(
-        self,
-        name: str,
-        stage: str,
-        function: str,
-        inputs: Mapping[str, External | Product],
-        parameters: Mapping[str, Any],
-        *,
-        after: tuple[str, ...] = (),
-        target: str | None = None,
-        user: tuple[Fingerprint, ...] = (),
-        backend: str | None = None,
-        context: Mapping[str, Any] | None = None,
-    ) -> None:
-        own = step_code(function)
-        self.packages.update(own.packages)
-        code = [own.digest]
-        for theirs in user:
-            self.packages.update(theirs.packages)
-            code.append(theirs.digest)
-        if backend is not None:
-            theirs = backend_code(backend)
-            self.packages.update(theirs.packages)
-            code.append(theirs.digest)
-        self.steps[name] = Step(
-            name,
-            stage,
-            function,
-            digest_json(code),
-            dict(inputs),
-            dict(parameters),
-            {**self.context, **(context or {})},
-            after,
-            target,
-        )
-
-    def _external(self, written: str, *where: str) -> External:
-        path = resolve_file(written, self.folder, self.loaded.locate(*where))
-        return External(path, digest_file(path))
-
-    def _code(self, *where: str) -> tuple[Fingerprint, ...]:
-        """The fingerprint of the user's module that the recipe names at `where`."""
-        value: Any = self.recipe
-        for key in where:
-            value = getattr(value, key)
-        if value not in self.user_code:
-            module = value.rpartition(":")[0]
-            if module.endswith(".py"):
-                file = resolve_file(module, self.folder, self.loaded.locate(*where))
-                roots = tuple(dict.fromkeys((Root(self.folder), Root(file.parent))))
-                self.user_code[value] = fingerprint(file, roots)
-            else:
-                found = installed_code(module)
-                if found is None:
-                    return ()  # the import will fail with a message of its own
-                self.user_code[value] = found
-        return (self.user_code[value],)

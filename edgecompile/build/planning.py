@@ -13,6 +13,7 @@ from edgecompile.build.plan import Plan
 from edgecompile.build.plan_builder import PlanBuilder
 from edgecompile.errors import EdgecompileError, TargetCannotRun, UserError
 from edgecompile.recipe.load import LoadedRecipe
+from edgecompile.recipe.schema import training_stages
 from edgecompile.recipe.target import Target, precision_for
 
 
@@ -104,10 +105,11 @@ def _precision_error(loaded: LoadedRecipe, target: Target) -> TargetCannotRun | 
 
 
 def _require_training_data(loaded: LoadedRecipe) -> None:
-    stage = loaded.recipe.stages.prune
-    if stage is not None and stage.finetune is not None and loaded.recipe.data.train is None:
+    if loaded.recipe.data.train is not None:
+        return
+    for stage in training_stages(loaded.recipe):
         raise UserError(
-            "stages.prune.finetune needs data to train on, and the recipe names no data.train",
-            location=loaded.locate("stages", "prune", "finetune"),
+            f"stages.{stage}.finetune needs data to train on, and the recipe names no data.train",
+            location=loaded.locate("stages", stage, "finetune"),
             remedy="name an .npz with inputs and labels, or a function: model.py:training_data",
         )

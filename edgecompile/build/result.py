@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from edgecompile.artifact_check import OperatorFate
 from edgecompile.build.execute import Status, StepOutcome
 from edgecompile.build.plan import Measurement, Plan
 from edgecompile.errors import ContractError, EdgecompileError
@@ -29,6 +30,8 @@ class StageResult:
     target: str | None
     status: Status
     evidence: str
+    previous: str | None = None
+    """The `measure` of the step before."""
     metric: float | None = None
     delta_previous: float | None = None
     delta_baseline: float | None = None
@@ -66,6 +69,10 @@ class TargetResult:
     size_bytes: int | None = None
     findings: tuple[Finding, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    operators: dict[str, int] = field(default_factory=dict)
+    """How many of each operator the artifact holds, read back from its bytes."""
+    placement: tuple[OperatorFate, ...] = ()
+    """Where each is expected to run; empty where the toolchain tells nothing about a file."""
     measured: tuple[Measured, ...] = ()
     error: str | None = None
 
@@ -98,6 +105,8 @@ class BuildResult:
     steps: tuple[StepResult, ...] = ()
     compression: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By step: what was tried beyond plain quantization, what stayed in float, what costs most."""
+    page_seconds: float | None = None
+    """CPU seconds of drawing the pages."""
 
     def as_json(self, *, costs: bool) -> dict[str, Any]:
         """Plain data. Without `costs`, only what the same inputs give again on any day."""
@@ -112,6 +121,7 @@ class BuildResult:
         }
         if costs:
             body["peak_bytes"] = self.peak_bytes
+            body["page_seconds"] = self.page_seconds
             body["steps"] = [asdict(step) for step in self.steps]
         return body
 
@@ -201,6 +211,7 @@ def _stage_result(
         measurement.target,
         _worst_status(ended),
         _evidence(measurement, steps, results),
+        measurement.previous,
         cpu_seconds=_sum([o.cpu_seconds for o in ended]),
     )
     own = results.get(measurement.measure)

@@ -27,6 +27,8 @@ _VERBS = {
     "check": ("edgecompile.cli.check:check", "Say what will not work on a target, fast."),
     "inspect": ("edgecompile.cli.inspect:inspect_artifact", "Show what an artifact holds."),
     "eval": ("edgecompile.cli.evaluate:evaluate", "Measure one artifact on a recipe's data."),
+    "compare": ("edgecompile.cli.compare:compare", "Say what a change cost, target by target."),
+    "matrix": ("edgecompile.cli.matrix:matrix", "List recipes with their targets, for CI."),
     "recipes": ("edgecompile.cli.recipes:recipes", "List, show and start recipes."),
     "targets": ("edgecompile.cli.targets:targets", "List and show devices."),
     "cache": ("edgecompile.cli.cache:cache", "Show or clear the cache of finished steps."),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgecompile.cli.app import App
+from edgecompile.cli.ci_outputs import write_ci_outputs
 from edgecompile.cli.options import (
     format_option,
     no_cache_option,
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from edgecompile.recipe.target import Target
 
 
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
 @click.command()
 @click.argument("recipe")
 @targets_option
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 @format_option
 @click.option("--dry-run", is_flag=True, help="Show the steps and which are cached; run nothing.")
 @no_cache_option
+@click.option("--junit", type=FILE, help="Write JUnit XML: a case for each step and target.")
+@click.option("--sarif", type=FILE, help="Write SARIF 2.1.0: findings on lines of your Python.")
 @set_option
 @verbosity_options
 @click.pass_obj
@@ -42,6 +49,8 @@ def build(
     output_format: str,
     dry_run: bool,
     no_cache: bool,
+    junit: Path | None,
+    sarif: Path | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Build RECIPE (a folder, a recipe.yaml or a known name) for its targets.
@@ -54,6 +63,7 @@ def build(
     from edgecompile.build.cache import Cache
     from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.load import load_recipe, load_targets
+    from edgecompile.report.html.pages import make_pages
     from edgecompile.report.progress import build_progress
 
     loaded = load_recipe(recipe, overrides)
@@ -62,7 +72,8 @@ def build(
     if dry_run:
         return _show_plan(app, loaded, targets, cache, output_format)
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
-        options = BuildOptions(output, cache, not no_cache, progress.log)
+        pages = partial(make_pages, loaded, cache, use_cache=not no_cache, log=progress.log)
+        options = BuildOptions(output, cache, not no_cache, progress.log, pages)
         result = build_recipe(loaded, targets, options, progress.listener)
     if output_format == "json":
         app.json({**result.as_json(costs=True), "output": str(output)})
@@ -70,6 +81,7 @@ def build(
         from edgecompile.report.terminal import print_build
 
         print_build(result, output, verbose=app.verbosity > 0)
+    write_ci_outputs(app, loaded, result, junit, sarif)
     for error in dict.fromkeys(target.error for target in result.targets if target.error):
         app.error(error)
     return result.exit_code

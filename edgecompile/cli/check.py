@@ -98,7 +98,7 @@ def _check_artifact(app: App, file: Path, target_names: tuple[str, ...], output_
 
 
 def _show_findings(app: App, name: str, findings: Sequence[Finding]) -> None:
-    from edgecompile.report.terminal import finding_lines
+    from edgecompile.report.words import finding_lines
 
     verdict = "cannot run it" if _has_error(findings) else "can run it"
     if any(_misses_toolchain(finding) for finding in findings):
@@ -112,7 +112,7 @@ def _show_operators(app: App, checked: ArtifactCheck) -> None:
     """The operators counted by status, as a toolchain's own log has them; then the estimates."""
     from collections import Counter
 
-    from edgecompile.report.terminal import estimate_line
+    from edgecompile.report.words import estimate_line
 
     counts = Counter((fate.operator, fate.status) for fate in checked.operators)
     if counts:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from edgecompile.compress.bias_correction import correct_biases
 from edgecompile.compress.decision import Decision, decide, write_hub
 from edgecompile.compress.equalize import equalize
-from edgecompile.compress.quality import Goal, Judge
+from edgecompile.compress.quality import Goal, Judge, Quality
 from edgecompile.compress.ranges import least_squares_ranges, observe_channels
 from edgecompile.compress.rounding import round_for_outputs
 from edgecompile.graph.hub import Array
@@ -90,10 +90,39 @@ def improve(
         late = time_limit is not None and time.monotonic() - started > time_limit
         if late or goal.is_met(quality):
             break
-        candidate = METHODS[name](decision, samples)
-        found = judge.quality(write_hub(candidate))
-        kept = found.sqnr_db >= quality.sqnr_db + LEAST_GAIN_DECIBEL
-        trials.append(Trial(name, round(quality.sqnr_db, 2), round(found.sqnr_db, 2), kept))
-        if kept:
-            decision, quality = candidate, found
+        decision, quality, trial = _attempt(
+            name, decision, quality, METHODS[name](decision, samples), judge
+        )
+        trials.append(trial)
     return decision, trials
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Quantization-aware training, and who judges it: on samples that it has not seen."""
+
+    fine_tune: Callable[[Decision], Decision]
+    judge: Callable[[], Judge]
+
+
+def last_resort(
+    decision: Decision, judge: Judge, goal: Goal, tuning: Tuning
+) -> tuple[Decision, list[Trial]]:
+    """Train if the goal is not met. What was fitted to the calibration samples looks better on
+    them than it is, so both are compared on samples that neither has seen."""
+    if goal.is_met(judge.quality(write_hub(decision))):
+        return decision, []
+    fair = tuning.judge()
+    before = fair.quality(write_hub(decision))
+    decision, _, trial = _attempt("finetune", decision, before, tuning.fine_tune(decision), fair)
+    return decision, [trial]
+
+
+def _attempt(
+    name: str, decision: Decision, quality: Quality, candidate: Decision, judge: Judge
+) -> tuple[Decision, Quality, Trial]:
+    """The better of two decisions, with its quality."""
+    found = judge.quality(write_hub(candidate))
+    kept = found.sqnr_db >= quality.sqnr_db + LEAST_GAIN_DECIBEL
+    trial = Trial(name, round(quality.sqnr_db, 2), round(found.sqnr_db, 2), kept)
+    return (candidate, found, trial) if kept else (decision, quality, trial)

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecompile.compress.decision import decide, write_hub
 from edgecompile.compress.fallback import Fallback, fall_back
-from edgecompile.compress.improve import improve
+from edgecompile.compress.improve import Tuning, improve, last_resort
 from edgecompile.compress.quality import Goal, Judge
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.compress.sensitivity import measure_sensitivity
@@ -29,6 +29,8 @@ class Wishes:
     """Higher precisions that the targets have, the cheapest first."""
     fallback_operators: int = 0
     sensitivity: bool = False
+    tuning: Tuning | None = None
+    """The last resort."""
 
 
 def quantize(
@@ -76,4 +78,7 @@ def quantize_for_budget(
             decision, calibration, judge, goal, wishes.fallback, wishes.fallback_operators
         )
         account["put_back"] = [vars(row) for row in back]
+    if wishes.tuning is not None:
+        decision, trained = last_resort(decision, judge, goal, wishes.tuning)
+        account["trials"] += [vars(trial) for trial in trained]
     return write_hub(decision), account

@@ -134,23 +134,35 @@ class MetricFunction(Strict):
 
 
 class FineTune(Strict):
-    """Training after each iteration of pruning, on `data.train`."""
+    """Training on `data.train`, with the network as it was before the stage for a teacher."""
 
     epochs: Annotated[int, Field(ge=1)] = 3
-    """After each iteration."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Annotated[float, Field(gt=0)] = 0.001
     schedule: Literal["cosine", "constant"] = "cosine"
     batch: Annotated[int, Field(ge=2)] = 64
     distillation: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the loss that pulls to the unpruned model's outputs, the rest being cross-entropy
-    to the labels. With another metric than top1 and top5 it is the whole loss."""
-    hints: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of a further loss: how far what goes into each layer is from what goes into it in the
-    unpruned model, squared, in units of its variance."""
+    """Share of the loss that pulls to the teacher's outputs, the rest being cross-entropy to the
+    labels. With another metric than top1 and top5 it is the whole loss."""
     augment: list[Literal["crop", "flip", "mixup", "cutmix"]] = []
     """Random changes of images: those that leave their labels true, and mixtures of two images,
     whose labels are mixed too."""
+
+
+class PruneFineTune(FineTune):
+    """Training after each iteration of pruning."""
+
+    hints: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of a further loss: how far what goes into each layer is from what goes into it in the
+    unpruned model, squared, in units of its variance."""
+
+
+class QuantizeFineTune(FineTune):
+    """Quantization-aware training: the numbers of the float model are taught to be rounded."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    """In parts of each weight's range."""
+    distillation: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class PruneStage(Strict):
@@ -167,7 +179,7 @@ class PruneStage(Strict):
     """For measure: latency."""
     importance: Literal["l1", "l2", "taylor"] = "l2"
     iterations: Annotated[int, Field(ge=1)] = 1
-    finetune: FineTune | None = None
+    finetune: PruneFineTune | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
@@ -200,6 +212,10 @@ class QuantizeStage(Strict):
     """Put operators back to float, the fewest that hold the budget, on targets that have it."""
     fallback_operators: Annotated[int, Field(ge=1)] = 8
     """At most so many."""
+    finetune: QuantizeFineTune | None = None
+    """The last resort, where neither `improve` nor `fallback` promises to hold the budget."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of fine-tuning."""
     sensitivity: bool = False
     """Measure what the quantization of each operator costs by itself."""
     time_limit: Annotated[float, Field(gt=0)] | None = None
@@ -232,6 +248,16 @@ class Stages(Strict):
     prune: PruneStage | None = None
     quantize: QuantizeStage = QuantizeStage()
     spike: SpikeStage = SpikeStage()
+
+
+def training_stages(recipe: Recipe) -> list[str]:
+    """The stages that train on `data.train`."""
+    prune, quantize = recipe.stages.prune, recipe.stages.quantize
+    trains = {
+        "prune": prune is not None and prune.finetune is not None,
+        "quantize": quantize.precision in INTEGER_BITS and quantize.finetune is not None,
+    }
+    return [stage for stage, does in trains.items() if does]
 
 
 class Budgets(Strict):

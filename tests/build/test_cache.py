@@ -131,6 +131,8 @@ def test_two_builds_at_the_same_time_both_succeed_and_share_the_work(tiny, own_c
         "tiny/cpu-onnxruntime/manifest.json",
         "tiny/cpu-onnxruntime/model.onnx",
         "tiny/cpu-onnxruntime/recipe.json",
+        "tiny/cpu-onnxruntime/report.html",
+        "tiny/summary.html",
         "tiny/summary.json",
     ]
     assert not list((own_cache / "unfinished").iterdir())
@@ -185,6 +187,7 @@ def test_remains_of_a_killed_packaging_are_removed_by_the_next_build(
     assert edgecompile("build", "tiny").exit_code == 0
     assert sorted(p.name for p in (tmp_path / "dist/tiny").iterdir()) == [
         "cpu-onnxruntime",
+        "summary.html",
         "summary.json",
     ]
 

@@ -159,6 +159,7 @@ def test_a_backend_that_crashes_fails_its_target_and_the_others_are_built(
     assert sorted(path.name for path in (tmp_path / "dist/tiny").iterdir()) == [
         "cpu-onnxruntime",
         "healthy",
+        "summary.html",
         "summary.json",
     ]
 

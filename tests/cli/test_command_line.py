@@ -20,7 +20,7 @@ from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
     *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
-    *("recipes", "targets", "cache", "doctor"),
+    *("compare", "matrix", "recipes", "targets", "cache", "doctor"),
 ]
 
 
@@ -59,7 +59,10 @@ def imported(*arguments: object, heavy: tuple[str, ...]) -> set[str]:
     return set(done.stdout.rpartition("MODULES")[2].split())
 
 
-HEAVY = ("torch", "tensorflow", "nncf", "onnxruntime", "sklearn", "onnx", "onnx_ir", "scipy")
+HEAVY = (
+    *("torch", "tensorflow", "nncf", "onnxruntime", "sklearn", "onnx", "onnx_ir", "scipy"),
+    *("jinja2", "vl_convert"),
+)
 
 
 def test_the_help_imports_neither_torch_nor_pydantic_nor_numpy():
@@ -202,6 +205,8 @@ JSON_CALLS = [
     ("inspect", "dist/tiny/cpu-onnxruntime"),
     ("eval", "dist/tiny/cpu-onnxruntime", "--recipe", "tiny"),
     ("recipes", "list"),
+    ("compare", "dist", "dist"),
+    ("matrix", "tiny"),
     ("recipes", "show", "tiny"),
     ("recipes", "schema"),
     ("recipes", "new", "another"),

@@ -39,7 +39,7 @@ def test_a_model_whose_control_flow_depends_on_its_input_is_one_message(edgecomp
         "help: the graph must not depend on the values of tensors: use torch.where or torch.cond "
         "in place of Python control flow, and static shapes\n",
     )
-    assert list(tree(tmp_path / "dist")) == ["tiny/summary.json"]
+    assert list(tree(tmp_path / "dist")) == ["tiny/summary.html", "tiny/summary.json"]
 
 
 def test_an_operator_that_one_target_lacks_fails_that_target_and_builds_the_other(
@@ -54,6 +54,7 @@ def test_an_operator_that_one_target_lacks_fails_that_target_and_builds_the_othe
     assert "CumSum" in first and "[model.py:13]" in first
     assert sorted(p.name for p in (tmp_path / "dist/tiny").iterdir()) == [
         "cpu-onnxruntime",
+        "summary.html",
         "summary.json",
     ]
     summary = json.loads((tmp_path / "dist/tiny/summary.json").read_bytes())

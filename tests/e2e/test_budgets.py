@@ -74,7 +74,7 @@ def test_a_broken_budget_leaves_no_artifact_behind_and_says_which_step_lost_what
         "help: put the operators that cost most back to float: stages.quantize.fallback=true, "
         "or change budgets.quantize (docs/quantize.md)\n",
     )
-    assert list(tree(tmp_path / "dist")) == ["tiny/summary.json"]
+    assert list(tree(tmp_path / "dist")) == ["tiny/summary.html", "tiny/summary.json"]
     summary = json.loads((tmp_path / "dist/tiny/summary.json").read_bytes())
     assert summary["exit_code"] == 3
     [target] = summary["targets"]

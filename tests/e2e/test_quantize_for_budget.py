@@ -93,3 +93,44 @@ def test_one_scale_per_weight_tensor_is_brought_within_a_point(edgecompile, data
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert quantized(result)["delta_baseline"] >= -1.0
+
+
+def trained(edgecompile, *options: str):
+    stage = "stages.quantize={precision: a8w4, improve: [], finetune: {epochs: 2}}"
+    return edgecompile(
+        *("build", "digits_cnn", "-q", "--format", "json", "-t", "cpu-onnxruntime"),
+        *("--set", stage, *options),
+    )
+
+
+def test_training_is_the_last_resort_and_the_report_says_what_it_gave(edgecompile):
+    result = trained(edgecompile, "--set", "budgets={quantize: 0.1}")
+    (account,) = result.json()["compression"].values()
+    (trial,) = account["trials"]
+    assert (trial["method"], trial["kept"]) == ("finetune", True)
+    assert trial["after_db"] > trial["before_db"] + 2
+    assert quantized(result)["delta_previous"] > -1
+
+
+def test_training_again_with_nothing_changed_is_from_the_cache(edgecompile):
+    first, again = (trained(edgecompile, "--set", "budgets={}") for _ in range(2))
+    assert first.exit_code == again.exit_code == 0
+    assert again.rebuilt() == []
+
+
+def test_training_without_data_is_told_before_anything_runs(edgecompile, tiny):
+    stage = "stages.quantize={finetune: {epochs: 1}}"
+    result = edgecompile("build", "tiny", "-q", "--set", stage)
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (
+        2,
+        "error: stages.quantize.finetune needs data to train on, and the recipe names no "
+        "data.train",
+    )
+
+
+def test_a_training_that_diverges_is_one_message(edgecompile):
+    stage = "stages.quantize={precision: a8w4, improve: [], finetune: {learning_rate: 1.0e+30}}"
+    result = edgecompile("build", "digits_cnn", "-q", "-t", "cpu-onnxruntime", "--set", stage)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: fine-tuning diverged: ")
+    assert "choose a smaller stages.quantize.finetune.learning_rate" in result.stderr

@@ -67,8 +67,9 @@ def test_a_target_gets_its_artifact_its_manifest_and_its_resolved_recipe(two_bui
             *(
                 f"digits_cnn/{target}/{name}"
                 for target, main in zip(TARGETS, ("model.onnx", "model.tflite"), strict=True)
-                for name in (main, "manifest.json", "recipe.json")
+                for name in (main, "manifest.json", "recipe.json", "report.html")
             ),
+            "digits_cnn/summary.html",
             "digits_cnn/summary.json",
         ]
     )

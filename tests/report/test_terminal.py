@@ -8,7 +8,7 @@ import re
 import subprocess
 
 from edgecompile.measured import Measured
-from edgecompile.report.terminal import measured_lines
+from edgecompile.report.words import measured_lines
 from tests.conftest import command
 
 

@@ -118,7 +118,7 @@ def _run_twin() -> None:
     config = runtime.Config("local-sync")
     context = runtime.SystemContext(config=config)
     context.add_vm_module(runtime.VmModule.mmap(context.instance, str(Path(_TWIN).resolve())))
-    module = context.modules[next(n for n, _ in context.modules if n != "hal")]
+    module = context.modules[next(name for name in context.modules if name != "hal")]
     names = [n for n in module.vm_module.function_names if not n.startswith("__")]
     function = module[next(n for n in names if not n.endswith("$async"))]
     outputs: list[list[Array]] = []

@@ -15,7 +15,7 @@ USER, SYSTEM = "qemu-riscv64", "qemu-system-riscv{bits}"
 """Emulators of a Linux program, and of a whole machine. QEMU has no program for 32-bit Linux on
 Debian that our 32-bit targets would need: they are bare."""
 PROGRAMS = (USER, "qemu-system-riscv32", "qemu-system-riscv64")
-REMEDY = "apt-get install qemu-user qemu-system-misc (Debian, Ubuntu), or: make emulators"
+REMEDY = "apt-get install qemu-user qemu-system-misc (Debian, Ubuntu), or: make system"
 
 _OPTIONAL = ("zba", "zbb", "zbc", "zbs")
 """Extensions that QEMU 7.2 switches on by itself."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.surgery import (
@@ -21,6 +21,7 @@ from edgecompile.compress.prune.surgery import (
     remove_channels,
     silence_channels,
 )
+from edgecompile.compress.training.losses import flat_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -157,12 +158,3 @@ def _outputs(module: torch.nn.Module, inputs: torch.Tensor) -> list[torch.Tensor
 
     with torch.no_grad():
         return flat_outputs(module(inputs))
-
-
-def flat_outputs(result: Any) -> list[Any]:
-    """A module's return value as a list of tensors, in the order of the baseline's outputs."""
-    if isinstance(result, dict):
-        result = list(result.values())
-    if isinstance(result, (tuple, list)):
-        return [tensor for part in result for tensor in flat_outputs(part)]
-    return [result]

@@ -14,13 +14,9 @@ from edgecompile.errors import EdgecompileError, Location
 if TYPE_CHECKING:
     import torch
 
-    from edgecompile.compress.prune.finetune import Training
     from edgecompile.compress.prune.surgery import Kept
+    from edgecompile.compress.training.loop import Training
 
-THREADS = 1
-"""Fixed: sums in another order would change the last bit of a weight, and so every later key. One:
-layers as small as these gain little from a second thread, and where the machine is busy threads
-wait for each other (12 times the CPU time, measured on two cores under a load of 14)."""
 _STRIDE = 0.1
 """The most of the measure that is cut at once. Slopes tell what one channel is worth, not what many
 are together: after each cut the layers are refit and the slopes taken anew."""
@@ -36,17 +32,14 @@ def prune(
     `inputs`: `weights` of the user; `pruned`, the folder of the iteration before; `train_samples`
     and `train_labels`; `calibration_samples` and `calibration_labels`.
     """
-    import torch
+    from edgecompile.compress.training.loop import fixed_threads
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
     try:
-        return _Iteration.start(inputs, parameters).carry_out(folder)
+        with fixed_threads():
+            return _Iteration.start(inputs, parameters).carry_out(folder)
     except EdgecompileError as error:
         error.location = error.location or _place(parameters)
         raise
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _place(parameters: Mapping[str, Any]) -> Location | None:
@@ -95,7 +88,15 @@ class _Iteration:
         training = self._training()
         if training is not None:
             seed = stage["seed"] + self.parameters["iteration"]
-            history = fine_tune(self.module, self.unpruned, training, seed, kept, masks)
+            history = fine_tune(
+                self.module,
+                self.unpruned,
+                training,
+                seed,
+                kept,
+                hints=stage["finetune"]["hints"],
+                masks=masks,
+            )
         cost = module_cost(self.module, shape)
         facts = {
             "iteration": self.parameters["iteration"],
@@ -179,34 +180,24 @@ class _Iteration:
 
     def _losses(self) -> Callable[[torch.nn.Module], Iterator[torch.Tensor]]:
         """Losses on the calibration data, for importance by slope."""
-        from edgecompile.compress.prune.losses import calibration_losses
+        from edgecompile.compress.training.losses import calibration_losses
 
         samples, classes = self._data("calibration")
         seed = self.parameters["stage"]["seed"]
         return calibration_losses(samples, classes, _TAYLOR_BATCH, seed)
 
     def _training(self) -> Training | None:
-        from edgecompile.compress.prune.finetune import Training
+        from edgecompile.compress.training.data import training_data
 
         options = self.parameters["stage"]["finetune"]
         if options is None:
             return None
-        samples, classes = self._data("train")
-        return Training(
-            **{**options, "augment": tuple(options["augment"])}, samples=samples, classes=classes
-        )
+        return training_data(self.inputs, "prune", options, self.parameters["metric"])
 
     def _data(self, split: str) -> tuple[torch.Tensor, torch.Tensor | None]:
-        import numpy as np
-        import torch
+        from edgecompile.compress.training.data import load_split
 
-        from edgecompile.compress.prune.losses import CLASSIFYING, classes_of
-
-        samples = np.load(self.inputs[f"{split}_samples"], allow_pickle=False)
-        labels = np.load(self.inputs[f"{split}_labels"], allow_pickle=False)
-        classifying = self.parameters["metric"] in CLASSIFYING
-        classes = classes_of(labels, len(samples), split) if classifying else None
-        return torch.from_numpy(samples), classes
+        return load_split(self.inputs, split, self.parameters["metric"])
 
 
 def _kept_of(pruning: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import onnx_ir as ir
 import pytest
 
 from edgecompile.backends.riscv.probe import probe
+from tests.backends.riscv.operator_cases import ALL, samples_of
+from tests.hubs import quickly_quantized
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +18,12 @@ def toolchain() -> None:
     found = probe()
     if not found.available:
         pytest.skip(f"{found.reason}: {found.remedy}")
+
+
+@pytest.fixture(scope="session")
+def hubs() -> Mapping[str, ir.Model]:
+    """The float and the int8 hub of each case of an operator."""
+    floats = {f"float {case}": case.hub() for case in ALL}
+    return floats | {
+        f"int8 {case}": quickly_quantized(floats[f"float {case}"], samples_of(case)) for case in ALL
+    }

@@ -19,45 +19,19 @@ from edgecompile.backends.riscv.program import Program
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import Array, serialize
-from edgecompile.graph.qdq import WEIGHTED, WIDE_OPERATORS, output_scales
+from edgecompile.graph.qdq import WIDE_OPERATORS, output_scales
 from tests.backends.riscv import hand_made
 from tests.backends.riscv.hosted import Combined, Hosted
-from tests.formats.tflite.cases import CASES
+from tests.backends.riscv.operator_cases import ALL, BY_NAME, EMULATED, FIRST, samples_of
 from tests.formats.tflite.cases.case import Case
 from tests.formats.tflite.compare import relative_error
-from tests.hubs import quickly_quantized, samples_for
+from tests.hubs import quickly_quantized
 
 EXACT = 2e-6
 """Of the largest output: float sums in another order."""
 
-MORE = [
-    Case("Erf", "alone", "float[1,4,6] x", "y = Erf(x)", spread=2.0),
-    Case("Reciprocal", "alone", "float[1,4,6] x", "y = Reciprocal(x)", positive=True),
-    Case("Softplus", "alone", "float[1,4,6] x", "y = Softplus(x)", spread=3.0),
-]
-"""What TFLite has not."""
-
-ALL = [*CASES, *MORE]
-BY_NAME = {f"{kind} {case}": case for case in ALL for kind in ("float", "int8")}
-
 LAYOUTS = {"rv64gcv": "float int8", "rv64gc": "int8", "rv32imac": "int8"}
 """Instruction sets with kernels of their own, and what they have them for."""
-
-FIRST = list({case.op: case for case in reversed(ALL)}.values())
-EMULATED = [*FIRST, *(case for case in ALL if case.op in WEIGHTED and case not in FIRST)]
-
-
-def samples_of(case: Case) -> Array:
-    return samples_for(case.hub(), 4, spread=case.spread, positive=case.positive)
-
-
-@pytest.fixture(scope="module")
-def hubs() -> Mapping[str, ir.Model]:
-    """The float and the int8 hub of each case."""
-    floats = {f"float {case}": case.hub() for case in ALL}
-    return floats | {
-        f"int8 {case}": quickly_quantized(floats[f"float {case}"], samples_of(case)) for case in ALL
-    }
 
 
 def programs(hubs: Mapping[str, ir.Model], isa: str) -> dict[str, Program]:
@@ -119,9 +93,11 @@ def test_operators_on_16_bits_compute_what_the_hub_says(tmp_path):
         assert relative_error(expected, wide.run(str(case), samples)) < WIDE, case
 
 
-def emulated(hubs: Mapping[str, ir.Model], isa: str, environment: str, folder: Path) -> Combined:
+def emulated(
+    hubs: Mapping[str, ir.Model], cases: list[Case], isa: str, environment: str, folder: Path
+) -> Combined:
     """The program of many cases, compiled for a core."""
-    names = {f"{kind} {case}" for case in EMULATED for kind in ("float", "int8")}
+    names = {f"{kind} {case}" for case in cases for kind in ("float", "int8")}
     combined = Combined({n: p for n, p in programs(hubs, isa).items() if n in names})
     write_artifact(combined.program, hand_made.target(isa, environment), folder)
     return combined
@@ -137,12 +113,12 @@ def require_equal_on(hubs, combined: Combined, folder: Path, vlen: int | None) -
 
 @pytest.mark.usefixtures("toolchain")
 def test_vectors_of_every_length_compute_the_same(hubs, tmp_path):
-    combined = emulated(hubs, "rv64gcv", "linux", tmp_path)
+    combined = emulated(hubs, EMULATED, "rv64gcv", "linux", tmp_path)
     for vlen in (128, 256, 512, 1024):
         require_equal_on(hubs, combined, tmp_path, vlen)
 
 
 @pytest.mark.usefixtures("toolchain")
 def test_a_core_of_32_bits_without_floats_computes_the_same(hubs, tmp_path):
-    combined = emulated(hubs, "rv32imac", "bare-metal", tmp_path)
+    combined = emulated(hubs, FIRST, "rv32imac", "bare-metal", tmp_path)
     require_equal_on(hubs, combined, tmp_path, None)

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from edgecompile.compress.prune.augment import augment
-from edgecompile.compress.prune.finetune import Training, fine_tune
+from edgecompile.compress.prune.finetune import fine_tune
 from edgecompile.compress.prune.hints import hint_loss, inputs_of_layers
 from edgecompile.compress.prune.surgery import Kept, remove_channels
+from edgecompile.compress.training.augment import augment
+from edgecompile.compress.training.loop import Training
 
 SHAPE = [1, 3, 8, 8]
 
@@ -53,18 +54,18 @@ def test_hints_alone_bring_a_network_back_to_what_it_was():
     samples = torch.randn(64, *SHAPE[1:])
     before = hints_between(changed, whole, Kept(), samples)
     training = Training(
+        stage="prune",
         epochs=20,
         optimizer="adamw",
         learning_rate=0.01,
         schedule="cosine",
         batch=16,
         distillation=0.0,
-        hints=1.0,
         augment=(),
         samples=samples,
         classes=None,
     )
-    fine_tune(changed, whole, training, 0, Kept())
+    fine_tune(changed, whole, training, 0, Kept(), hints=1.0)
     assert hints_between(changed, whole, Kept(), samples) < before / 10
 
 

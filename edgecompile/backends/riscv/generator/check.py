@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgecompile.backends.riscv.generator.generate import is_folded
 from edgecompile.backends.riscv.generator.operators.table import OPERATORS
 from edgecompile.findings import Finding
+from edgecompile.graph.constants import is_static
 from edgecompile.graph.provenance import finding_at
 
 TABLE = "docs/backends/riscv.md"
@@ -20,6 +20,11 @@ def check_operators(hub: ir.Model) -> list[Finding]:
         for node in hub.graph
         if (reason := _refusal(node)) is not None
     ]
+
+
+def is_folded(node: ir.Node) -> bool:
+    """Is the result known before the model runs (a constant in one of the hub's forms)?"""
+    return node.op_type == "Constant" or all(is_static(output) for output in node.outputs)
 
 
 def _refusal(node: ir.Node) -> str | None:

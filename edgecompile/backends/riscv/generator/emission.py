@@ -49,8 +49,11 @@ class Emission:
     """One hub on its way into one program. `integer_bits` says by the name of an ONNX operator
     which widths of integers it has kernels for."""
 
-    def __init__(self, isa: Isa, integer_bits: Mapping[str, frozenset[int]]) -> None:
+    def __init__(
+        self, isa: Isa, integer_bits: Mapping[str, frozenset[int]], threads: int = 1
+    ) -> None:
         self.isa = isa
+        self.threads = threads
         self.integer_bits = integer_bits
         self.steps: list[Step] = []
         self.constants: dict[Storage, Array] = {}
@@ -238,6 +241,13 @@ class Emission:
         """Append a call of a kernel."""
         pairs = tuple((source.storage, result.storage) for source, result in in_place)
         self.steps.append(Step(kernel, arguments, self.origin, tuple(loops), pairs))
+
+    def call_parts(self, kernel: str, parts: Sequence[Sequence[str | Pointer]]) -> None:
+        """Append calls of a kernel that may run at once: one alone is an ordinary call."""
+        if len(parts) == 1:
+            self.call(kernel, *parts[0])
+        else:
+            self.steps.append(Step(kernel, [], self.origin, parts=tuple(parts)))
 
     # Changing how a tensor is stored
 

@@ -7,6 +7,7 @@ from typing import cast
 import onnx_ir as ir
 
 from edgecompile.backends.riscv.generator.arena import plan_arena
+from edgecompile.backends.riscv.generator.check import check_operators, is_folded
 from edgecompile.backends.riscv.generator.crossing import quantize
 from edgecompile.backends.riscv.generator.emission import Emission, border_order
 from edgecompile.backends.riscv.generator.movement import move_tensor, part_in_place
@@ -16,7 +17,6 @@ from edgecompile.backends.riscv.generator.storage import Storage, Tensor
 from edgecompile.backends.riscv.isa import Isa
 from edgecompile.backends.riscv.program import Block, Border, ElementType, Program
 from edgecompile.errors import ContractError, TargetCannotRun
-from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import name_of, shape_of
 from edgecompile.graph.macs import count_macs
 from edgecompile.graph.qdq import tensor_params
@@ -30,16 +30,14 @@ def generate(hub: ir.Model, isa: Isa, *, threads: int = 1) -> Program:
     Every tensor has batch size 1, the code runs one sample at a time. The same hub gives the same
     text.
 
+    With `threads` above 1 the convolutions and matrix products that are large enough are split
+    between as many POSIX threads: that C needs a C library. The results are the same.
+
     Raises:
-        TargetCannotRun: `threads` that the generator cannot use.
-        ContractError: a node that `check_operators` would have refused.
+        TargetCannotRun: an operator that has no form in C (what `check_operators` finds).
     """
-    if threads != 1:
-        raise TargetCannotRun(
-            f"the generated C runs on one core, and the target has {threads} threads",
-            remedy="--set lower.riscv.threads=1",
-        )
-    emission = Emission(isa, _INTEGER_BITS)
+    _require_operators(hub)
+    emission = Emission(isa, _INTEGER_BITS, threads)
     inputs = [
         _input(emission, value, name)
         for value, name in zip(hub.graph.inputs, names_of("in", len(hub.graph.inputs)), strict=True)
@@ -60,7 +58,7 @@ def generate(hub: ir.Model, isa: Isa, *, threads: int = 1) -> Program:
     arena = plan_arena(emission.steps)
     return Program(
         sources={
-            "model.c": model_source(emission.steps, emission.constants, arena, borders),
+            "model.c": model_source(emission.steps, emission.constants, arena, borders, threads),
             "model.h": borders.header(arena.bytes),
         },
         inputs=tuple(borders.inputs),
@@ -70,6 +68,15 @@ def generate(hub: ir.Model, isa: Isa, *, threads: int = 1) -> Program:
         constants=_blocks(list(emission.constants)),
         macs=count_macs(hub),
     )
+
+
+def _require_operators(hub: ir.Model) -> None:
+    for finding in check_operators(hub):
+        where = ", ".join(part for part in (finding.module, finding.source) if part)
+        raise TargetCannotRun(
+            f"{finding.node}{f' ({where})' if where else ''}: {finding.message}",
+            remedy=finding.remedy,
+        )
 
 
 def _emit(emission: Emission, node: ir.Node) -> None:
@@ -82,11 +89,6 @@ def _emit(emission: Emission, node: ir.Node) -> None:
         OPERATORS[node.op_type].emit(emission, node)
     else:
         raise ContractError(f"{node.name}: {node.op_type} is not written in C")
-
-
-def is_folded(node: ir.Node) -> bool:
-    """Is the result known before the model runs (a constant in one of the hub's forms)?"""
-    return node.op_type == "Constant" or all(is_static(output) for output in node.outputs)
 
 
 def _quantize(emission: Emission, node: ir.Node) -> None:

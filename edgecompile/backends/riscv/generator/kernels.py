@@ -14,7 +14,7 @@ _HEAD = re.compile(r"^/\* ---- (\w+)(?: needs ([\w, ]+))? ---- \*/$", re.MULTILI
 FILES = (
     "base.h", "product.h", "portable.h", "elementwise.h", "pooling.h", "normalization.h",
     "functions.h", "float_product.h", "float_elementwise.h", "float_reduction.h", "resizing.h",
-    "wide.h",
+    "wide.h", "threads.h",
 )  # fmt: skip
 """In an order in which each part stands behind those that it needs."""
 

@@ -7,6 +7,7 @@ instructions; without, it packs two sums into one 64-bit register.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from edgecompile.backends.riscv.generator.emission import Emission, Result
 from edgecompile.backends.riscv.generator.movement import integer_list, move, padded
 from edgecompile.backends.riscv.generator.requantization import Sums, requantization
-from edgecompile.backends.riscv.generator.storage import Storage, Tensor
+from edgecompile.backends.riscv.generator.storage import Pointer, Storage, Tensor
 from edgecompile.backends.riscv.generator.text import structure
 from edgecompile.graph.hub import Array
 
@@ -118,6 +119,18 @@ def _around(emission: Emission, x: Tensor, window: Window) -> Tensor:
     return padded(emission, x, [0, 0, top, left], [0, 0, bottom, right])
 
 
+_WORTH = 20_000
+"""Multiply-accumulates from which on a step is worth waking other cores: some ten microseconds."""
+
+
+def _shares(emission: Emission, count: int, product: Product, pixels: int) -> list[tuple[int, int]]:
+    """First and length of the part of `count` rows (or columns) that each core has."""
+    work = pixels * product.weight.size
+    cores = min(emission.threads, count) if work >= _WORTH else 1
+    bounds = [count * core // cores for core in range(cores + 1)]
+    return [(start, end - start) for start, end in pairwise(bounds)]
+
+
 def _by_channels(
     emission: Emission, x: Tensor, result: Result, product: Product, first: int, out: int
 ) -> None:
@@ -125,28 +138,31 @@ def _by_channels(
     width, channels = x.shape[3], x.shape[1]
     runs, length = _runs(product, width, channels)
     is_float = product.weight.dtype == np.float32
-    weight = product.weight.transpose(2, 3, 1, 0)
-    emission.call(
-        "channels_f32" if is_float else "channels_s8",
-        x.read(first),
-        emission.constant_pointer(f"{product.name}_weight", weight),
-        emission.constant_pointer(f"{product.name}_offsets", integer_list(runs)),
-        y.write(out),
-        structure(
-            "product",
-            {
-                "rows": y.shape[2],
-                "columns": y.shape[3],
-                "row_step": window.strides[0] * width * channels,
-                "column_step": window.strides[1] * channels,
-                "runs": len(runs),
-                "length": length,
-                "outputs": product.outputs,
-                "output_step": y.shape[1],
-            },
-        ),
-        requantization(emission, product.name, product.sums, result),
+    weight = emission.constant_pointer(
+        f"{product.name}_weight", product.weight.transpose(2, 3, 1, 0)
     )
+    offsets = emission.constant_pointer(f"{product.name}_offsets", integer_list(runs))
+    requantized = requantization(emission, product.name, product.sums, result)
+    row_step, column_step = window.strides[0] * width * channels, window.strides[1] * channels
+    rows, columns = y.shape[2:]
+    step = y.shape[1]
+    parts: list[list[str | Pointer]] = []
+    by_row = rows > 1
+    for start, count in _shares(emission, rows if by_row else columns, product, rows * columns):
+        shape = {
+            "rows": count if by_row else 1,
+            "columns": columns if by_row else count,
+            "row_step": row_step,
+            "column_step": column_step,
+            "runs": len(runs),
+            "length": length,
+            "outputs": product.outputs,
+            "output_step": step,
+        }
+        source = x.read(first + start * (row_step if by_row else column_step))
+        target = y.write(out + start * (columns if by_row else 1) * step)
+        parts.append([source, weight, offsets, target, structure("product", shape), requantized])
+    emission.call_parts("channels_f32" if is_float else "channels_s8", parts)
 
 
 def _runs(product: Product, width: int, channels: int) -> tuple[list[int], int]:
@@ -192,27 +208,26 @@ def _by_pixels(
         for ky in range(height)
         for kx in range(kernel_width)
     ]
-    emission.call(
-        "pixels_s8",
-        planes.read(),
-        emission.constant_pointer(f"{product.name}_weight", _in_threes(product.weight)),
-        emission.constant_pointer(f"{product.name}_offsets", integer_list(offsets)),
-        y.write(out),
-        structure(
-            "planes",
-            {
-                "positions": (rows - 1) * pitch + columns,
-                "pitch": pitch,
-                "columns": columns,
-                "plane": plane,
-                "taps": len(offsets),
-                "channels": product.inputs,
-                "outputs": product.outputs,
-                "output_step": y.shape[1],
-            },
-        ),
-        requantization(emission, product.name, product.sums, result),
-    )
+    weight = emission.constant_pointer(f"{product.name}_weight", _in_threes(product.weight))
+    table = emission.constant_pointer(f"{product.name}_offsets", integer_list(offsets))
+    requantized = requantization(emission, product.name, product.sums, result)
+    parts: list[list[str | Pointer]] = []
+    by_row = rows > 1
+    for start, count in _shares(emission, rows if by_row else columns, product, rows * columns):
+        shape = {
+            "positions": (count - 1) * pitch + columns if by_row else count,
+            "pitch": pitch,
+            "columns": columns if by_row else count,
+            "plane": plane,
+            "taps": len(offsets),
+            "channels": product.inputs,
+            "outputs": product.outputs,
+            "output_step": y.shape[1],
+        }
+        source = planes.read(start * (pitch if by_row else 1))
+        target = y.write(out + start * (columns if by_row else 1) * y.shape[1])
+        parts.append([source, weight, table, target, structure("planes", shape), requantized])
+    emission.call_parts("pixels_s8", parts)
 
 
 def _planes(
@@ -293,38 +308,40 @@ def _scalar(
         return
     wide = emission.isa.xlen == 64
     kind, each = ("packed_type", 8) if wide else ("int8_t", 1)
-    columns = emission.scratch(f"{product.name}.columns", count * (2 if wide else 4), kind, each)
     assert x.params is not None
-    emission.call(
-        "packed_s8" if wide else "blocked_s8",
-        x.read(first),
-        emission.constant_pointer(name, _in_blocks(flat, 4)),
-        y.write(out),
-        columns,
-        structure(
-            "window",
-            {
-                "height": x.shape[2],
-                "width": x.shape[3],
-                "step": x.shape[1],
-                "length": product.inputs,
-                "rows": y.shape[2],
-                "columns": y.shape[3],
-                "outputs": product.outputs,
-                "output_step": y.shape[1],
-                "kernel_height": window.kernel[0],
-                "kernel_width": window.kernel[1],
-                "stride_y": window.strides[0],
-                "stride_x": window.strides[1],
-                "dilation_y": window.dilations[0],
-                "dilation_x": window.dilations[1],
-                "top": window.pads[0],
-                "left": window.pads[1],
-                "zero": x.params.zero_point,
-            },
-        ),
-        requantized,
-    )
+    weights = emission.constant_pointer(name, _in_blocks(flat, 4 if wide else 2))
+    rows, columns = y.shape[2:]
+    parts: list[list[str | Pointer]] = []
+    by_row = rows > 1
+    for start, part in _shares(emission, rows if by_row else columns, product, rows * columns):
+        patches = emission.scratch(
+            f"{product.name}.columns", count * (2 if wide else 4), kind, each
+        )
+        shape = {
+            "height": x.shape[2],
+            "width": x.shape[3],
+            "step": x.shape[1],
+            "length": product.inputs,
+            "rows": part if by_row else 1,
+            "columns": columns if by_row else part,
+            "outputs": product.outputs,
+            "output_step": y.shape[1],
+            "kernel_height": window.kernel[0],
+            "kernel_width": window.kernel[1],
+            "stride_y": window.strides[0],
+            "stride_x": window.strides[1],
+            "dilation_y": window.dilations[0],
+            "dilation_x": window.dilations[1],
+            # A part that begins further on sees the image that much higher, or more to the left.
+            "top": window.pads[0] - (start * window.strides[0] if by_row else 0),
+            "left": window.pads[1] - (0 if by_row else start * window.strides[1]),
+            "zero": x.params.zero_point,
+        }
+        target = y.write(out + start * (columns if by_row else 1) * y.shape[1])
+        parts.append(
+            [x.read(first), weights, target, patches, structure("window", shape), requantized]
+        )
+    emission.call_parts("packed_s8" if wide else "blocked_s8", parts)
 
 
 def _depthwise(emission: Emission, x: Tensor, result: Result, product: Product) -> None:
@@ -332,8 +349,8 @@ def _depthwise(emission: Emission, x: Tensor, result: Result, product: Product) 
     times = product.outputs
     x, y, window = _around(emission, x, product.window), result.tensor, product.window
     if times > 1:
-        shape = (1, x.shape[1] * times, *x.shape[2:])
-        repeated = emission.new(f"{product.name}.repeated", shape, x.order, x.params)
+        larger = (1, x.shape[1] * times, *x.shape[2:])
+        repeated = emission.new(f"{product.name}.repeated", larger, x.order, x.params)
         sizes = [x.shape[2] * x.shape[3] * x.shape[1], times]
         move(emission, x, repeated, sizes, [1, 0], [times, 1])
         x = repeated
@@ -344,28 +361,28 @@ def _depthwise(emission: Emission, x: Tensor, result: Result, product: Product) 
         for ky in range(height)
         for kx in range(kernel_width)
     ]
-    is_float = product.weight.dtype == np.float32
     by_channel = product.weight.reshape(channels, -1)
-    scalar = not emission.isa.vector and not is_float
-    kernel = "depthwise_blocked_s8" if scalar else "depthwise_s8"
-    emission.call(
-        "depthwise_f32" if is_float else kernel,
-        x.read(),
-        emission.constant_pointer(f"{product.name}_weight", by_channel if scalar else by_channel.T),
-        emission.constant_pointer(f"{product.name}_offsets", integer_list(taps)),
-        y.write(),
-        structure(
-            "product",
-            {
-                "rows": y.shape[2],
-                "columns": y.shape[3],
-                "row_step": window.strides[0] * width * channels,
-                "column_step": window.strides[1] * channels,
-                "runs": len(taps),
-                "length": 1,
-                "outputs": channels,
-                "output_step": channels,
-            },
-        ),
-        requantization(emission, product.name, product.sums, result),
+    scalar = not emission.isa.vector
+    suffix = "f32" if product.weight.dtype == np.float32 else "s8"
+    weight = emission.constant_pointer(
+        f"{product.name}_weight", by_channel if scalar else by_channel.T
     )
+    offsets = emission.constant_pointer(f"{product.name}_offsets", integer_list(taps))
+    requantized = requantization(emission, product.name, product.sums, result)
+    rows, columns = y.shape[2:]
+    parts: list[list[str | Pointer]] = []
+    for start, count in _shares(emission, rows, product, rows * columns):
+        shape = {
+            "rows": count,
+            "columns": columns,
+            "row_step": window.strides[0] * width * channels,
+            "column_step": window.strides[1] * channels,
+            "runs": len(taps),
+            "length": 1,
+            "outputs": channels,
+            "output_step": channels,
+        }
+        source = x.read(start * window.strides[0] * width * channels)
+        target = y.write(start * columns * channels)
+        parts.append([source, weight, offsets, target, structure("product", shape), requantized])
+    emission.call_parts(f"depthwise_{'blocked_' if scalar else ''}{suffix}", parts)

@@ -19,18 +19,26 @@ def model_source(
     constants: Mapping[Storage, Array],
     arena: Arena,
     borders: Borders,
+    threads: int = 1,
 ) -> str:
     """The text of `model.c`."""
     kernels = [step.kernel for step in steps]
+    split = [step for step in steps if step.parts]
+    if split:
+        kernels.append("team")
     if borders.quantized:
         kernels += borders.conversions()
     parts = [
+        *([_POSIX] if split else []),
         HEAD,
+        *([f"#define THREADS {threads}\n"] if split else []),
         *(part.text for part in needed_parts(kernels)),
         *(_constant(storage, data) for storage, data in constants.items()),
     ]
     if arena.bytes:
         parts.append(f"static int8_t arena[{arena.bytes}] {_ALIGNED};\n")
+    if split:
+        parts.append(_split_steps(split, arena, borders))
     parts.append(_run(steps, arena, borders))
     if borders.quantized:
         parts.append(borders.float_function())
@@ -51,6 +59,9 @@ HEAD = """\
 """
 
 
+_POSIX = "#define _POSIX_C_SOURCE 200809L\n"
+
+
 def _constant(storage: Storage, data: Array) -> str:
     kind = c_type(data.dtype)
     return (
@@ -61,11 +72,17 @@ def _constant(storage: Storage, data: Array) -> str:
 
 def _run(steps: Sequence[Step], arena: Arena, borders: Borders) -> str:
     lines = [f"int model_run({borders.signature()})", "{"]
+    split = [step for step in steps if step.parts]
+    if split:
+        lines += [f"    shared_{name} = {name};" for name in borders.names]
     origin = ""
     for step in steps:
         if step.origin != origin:
             origin = step.origin
             lines.append(f"    /* {comment(origin)} */")
+        if step.parts:
+            lines.append(f"    share(split{split.index(step)});")
+            continue
         indent = "    "
         for depth, count in enumerate(step.loops):
             lines.append(f"{indent}for (int32_t i{depth} = 0; i{depth} < {count}; i{depth}++)")
@@ -77,12 +94,28 @@ def _run(steps: Sequence[Step], arena: Arena, borders: Borders) -> str:
     return "\n".join([*lines, "    return 0;", "}", ""])
 
 
-def _pointer(pointer: Pointer, arena: Arena) -> str:
+def _split_steps(split: Sequence[Step], arena: Arena, borders: Borders) -> str:
+    """A function for each step that cores share, and where they find the caller's buffers."""
+    lines = [f"static {word.replace('*', '*shared_')};" for word in borders.declarations()]
+    for number, step in enumerate(split):
+        lines += ["", f"static void split{number}(int32_t part)", "{"]
+        for index, part in enumerate(step.parts):
+            listed = [one if isinstance(one, str) else _pointer(one, arena, "shared_")
+                      for one in part]  # fmt: skip
+            lines.append(f"    if (part == {index})")
+            lines.append(f"        {step.kernel}({', '.join(listed)});")
+        lines.append("}")
+    return "\n".join([*lines, ""])
+
+
+def _pointer(pointer: Pointer, arena: Arena, border: str = "") -> str:
+    """The C of an argument; `border` stands before the names of the caller's buffers."""
     loops = [f" + i{depth} * {step}" for depth, step in enumerate(pointer.steps) if step]
     storage = pointer.storage
     if storage.place != "arena":
         start = f" + {pointer.offset}" if pointer.offset else ""
-        return f"{storage.name}{start}{''.join(loops)}"
+        prefix = "" if storage.place == "constant" else border
+        return f"{prefix}{storage.name}{start}{''.join(loops)}"
     const = "" if pointer.writes else "const "
     start = f"arena + {arena.offsets[storage]}"
     start = f"({const}{pointer.type} *)({start})"
@@ -106,12 +139,16 @@ class Borders:
 
     def signature(self, *, real_numbers: bool = False) -> str:
         """The parameters of `model_run`, or of `model_run_float`."""
+        return ", ".join(self.declarations(real_numbers=real_numbers))
+
+    def declarations(self, *, real_numbers: bool = False) -> list[str]:
+        """Each input and output as C declares it."""
         words = []
         for number, border in enumerate((*self.inputs, *self.outputs)):
             const = "const " if number < len(self.inputs) else ""
             kind = "float" if real_numbers else _TYPES[border.element_type]
             words.append(f"{const}{kind} *{self.names[number]}")
-        return ", ".join(words)
+        return words
 
     def conversions(self) -> list[str]:
         """The kernels that the float function calls."""

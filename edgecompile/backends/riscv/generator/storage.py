@@ -81,7 +81,8 @@ class Step:
     """One call of a kernel, inside of loops over `loops` counts.
 
     `in_place` are pairs of storages that may be the same memory: the kernel reads each element of
-    the first before it writes that of the second.
+    the first before it writes that of the second. `parts` are the arguments of calls that
+    together do the same and may run at once, one on each core; none: the step is not split.
     """
 
     kernel: str
@@ -89,10 +90,12 @@ class Step:
     origin: str
     loops: tuple[int, ...] = ()
     in_place: tuple[tuple[Storage, Storage], ...] = ()
+    parts: tuple[Sequence[str | Pointer], ...] = ()
     reads: list[Storage] = field(init=False)
     writes: list[Storage] = field(init=False)
 
     def __post_init__(self) -> None:
-        pointers = [a for a in self.arguments if isinstance(a, Pointer)]
+        listed = [*self.arguments, *(a for part in self.parts for a in part)]
+        pointers = [a for a in listed if isinstance(a, Pointer)]
         self.reads = [p.storage for p in pointers if not p.writes]
         self.writes = [p.storage for p in pointers if p.writes]

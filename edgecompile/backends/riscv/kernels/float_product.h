@@ -1,6 +1,69 @@
 /* Convolutions and matrix products of floats, channels last. */
 
-/* ---- channels_f32 needs product_shape, clamp_float ---- */
+/* ---- multiply_add ---- */
+__attribute__((__unused__)) /* by the kernels for vectors */
+static inline float multiply_add(float a, float b, float c)
+{
+#if defined(__riscv_flen)
+    /* __builtin_fmaf would be a call of a library where -fno-builtin is given. */
+    float result;
+    __asm__("fmadd.s %0, %1, %2, %3" : "=f"(result) : "f"(a), "f"(b), "f"(c));
+    return result;
+#else
+    return a * b + c;
+#endif
+}
+
+/* ---- multiply_four needs multiply_add ---- */
+/* Four pixels and four outputs share their loads; by itself, so that the sums stay in registers. */
+#if !defined(__riscv_vector)
+#define ROW(p)                                                                                     \
+    s##p##0 = multiply_add(x##p, w0, s##p##0);                                                     \
+    s##p##1 = multiply_add(x##p, w1, s##p##1);                                                     \
+    s##p##2 = multiply_add(x##p, w2, s##p##2);                                                     \
+    s##p##3 = multiply_add(x##p, w3, s##p##3)
+#define LOAD(p)                                                                                    \
+    float s##p##0 = sums[p * 4], s##p##1 = sums[p * 4 + 1];                                        \
+    float s##p##2 = sums[p * 4 + 2], s##p##3 = sums[p * 4 + 3]
+#define STORE(p)                                                                                   \
+    sums[p * 4] = s##p##0, sums[p * 4 + 1] = s##p##1;                                              \
+    sums[p * 4 + 2] = s##p##2, sums[p * 4 + 3] = s##p##3
+__attribute__((__noinline__)) static void multiply_four(const float *const at[4], const float *w,
+                                                        int32_t length, int32_t step, float *sums)
+{
+    const float *p0 = at[0], *p1 = at[1], *p2 = at[2], *p3 = at[3];
+    LOAD(0);
+    LOAD(1);
+    LOAD(2);
+    LOAD(3);
+#pragma GCC unroll 1
+    for (const float *const end = p0 + length; p0 < end; p0++, p1++, p2++, p3++, w += step) {
+        const float x0 = *p0, x1 = *p1, x2 = *p2, x3 = *p3;
+        const float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+        ROW(0);
+        ROW(1);
+        ROW(2);
+        ROW(3);
+    }
+    STORE(0);
+    STORE(1);
+    STORE(2);
+    STORE(3);
+}
+#undef ROW
+#undef LOAD
+#undef STORE
+
+static void multiply_one(const float *const at[4], const float *w, int32_t length, int32_t step,
+                         float *sums)
+{
+    for (int32_t i = 0; i < length; i++, w += step)
+        for (int32_t p = 0; p < 4; p++)
+            sums[p * 4] = multiply_add(at[p][i], *w, sums[p * 4]);
+}
+#endif
+
+/* ---- channels_f32 needs product_shape, multiply_four, clamp_float ---- */
 /* Vectors run over output channels, six pixels share each load of the weights
    (weights: run, number in the run, output channel). */
 static void channels_f32(const float *x, const float *weights, const int32_t *offsets, float *y,
@@ -55,43 +118,34 @@ static void channels_f32(const float *x, const float *weights, const int32_t *of
             }
         }
 #else
-        for (int32_t column = 0; column < s->columns; column += 2) {
-            /* Two pixels and eight outputs share their loads; the last pixel may be both. */
-            const int32_t more = column + 1 < s->columns ? 1 : 0;
-            const float *p0 = left + column * s->column_step, *p1 = p0 + more * s->column_step;
-            float *out0 = out + column * s->output_step, *out1 = out0 + more * s->output_step;
+        for (int32_t column = 0; column < s->columns; column += 4) {
+            /* Beyond the last pixel stands the last one again. */
+            const float *at[4];
+            float *to[4];
+            for (int32_t p = 0; p < 4; p++) {
+                const int32_t pixel = column + p < s->columns ? column + p : s->columns - 1;
+                at[p] = left + pixel * s->column_step;
+                to[p] = out + pixel * s->output_step;
+            }
             for (int32_t first = 0; first < s->outputs;) {
-                const int32_t together = first + 8 <= s->outputs ? 8 : 1;
                 const float *w = weights + first;
-                float sums0[8], sums1[8];
-                if (together == 8) {
-                    for (int32_t o = 0; o < 8; o++)
-                        sums0[o] = sums1[o] = bias[first + o];
-                    for (int32_t run = 0; run < s->runs; run++) {
-                        const int32_t start = offsets[run];
-                        for (int32_t i = start; i < start + s->length; i++, w += s->outputs) {
-                            const float left0 = p0[i], left1 = p1[i];
-#pragma GCC unroll 8
-                            for (int32_t o = 0; o < 8; o++) {
-                                sums0[o] += left0 * w[o];
-                                sums1[o] += left1 * w[o];
-                            }
-                        }
-                    }
-                } else {
-                    sums0[0] = sums1[0] = bias[first];
-                    for (int32_t run = 0; run < s->runs; run++) {
-                        const int32_t start = offsets[run];
-                        for (int32_t i = start; i < start + s->length; i++, w += s->outputs) {
-                            sums0[0] += p0[i] * *w;
-                            sums1[0] += p1[i] * *w;
-                        }
-                    }
+                float sums[16];
+                const int32_t together = first + 4 <= s->outputs ? 4 : 1;
+                for (int32_t i = 0; i < 16; i++)
+                    sums[i] = bias[together == 4 ? first + i % 4 : first];
+                for (int32_t run = 0; run < s->runs; run++) {
+                    const float *starts[4];
+                    for (int32_t p = 0; p < 4; p++)
+                        starts[p] = at[p] + offsets[run];
+                    if (together == 4)
+                        multiply_four(starts, w, s->length, s->outputs, sums);
+                    else
+                        multiply_one(starts, w, s->length, s->outputs, sums);
+                    w += s->length * s->outputs;
                 }
-                for (int32_t o = 0; o < together; o++, first++) {
-                    out0[first] = clamp_float(sums0[o], low, high);
-                    out1[first] = clamp_float(sums1[o], low, high);
-                }
+                for (int32_t o = 0; o < together; o++, first++)
+                    for (int32_t p = 0; p < 4; p++)
+                        to[p][first] = clamp_float(sums[p * 4 + o], low, high);
             }
         }
 #endif
@@ -129,6 +183,46 @@ static void depthwise_f32(const float *x, const float *weights, const int32_t *o
                 out[channel] = clamp_float(sum, low, high);
             }
 #endif
+        }
+}
+
+/* ---- depthwise_blocked_f32 needs product_shape, multiply_add, clamp_float ---- */
+/* One window for each channel; four pixels of a row share the weights (weights: channel, tap). */
+static void depthwise_blocked_f32(const float *x, const float *weights, const int32_t *offsets,
+                                  float *y, const struct product *s, const float *bias, float low,
+                                  float high)
+{
+    const int32_t step = s->column_step;
+    for (int32_t channel = 0; channel < s->outputs; channel++, weights += s->runs)
+        for (int32_t row = 0; row < s->rows; row++) {
+            const float *left = x + row * s->row_step + channel;
+            float *out = y + row * s->columns * s->output_step + channel;
+            int32_t column = 0;
+            for (; column + 4 <= s->columns; column += 4) {
+                float sum0 = bias[channel], sum1 = sum0, sum2 = sum0, sum3 = sum0;
+                for (int32_t tap = 0; tap < s->runs; tap++) {
+                    const float *at = left + offsets[tap];
+                    const float weight = weights[tap];
+                    sum0 = multiply_add(at[0], weight, sum0);
+                    sum1 = multiply_add(at[step], weight, sum1);
+                    sum2 = multiply_add(at[2 * step], weight, sum2);
+                    sum3 = multiply_add(at[3 * step], weight, sum3);
+                }
+                out[0] = clamp_float(sum0, low, high);
+                out[s->output_step] = clamp_float(sum1, low, high);
+                out[2 * s->output_step] = clamp_float(sum2, low, high);
+                out[3 * s->output_step] = clamp_float(sum3, low, high);
+                left += 4 * step;
+                out += 4 * s->output_step;
+            }
+            for (; column < s->columns; column++) {
+                float sum = bias[channel];
+                for (int32_t tap = 0; tap < s->runs; tap++)
+                    sum = multiply_add(left[offsets[tap]], weights[tap], sum);
+                *out = clamp_float(sum, low, high);
+                left += step;
+                out += s->output_step;
+            }
         }
 }
 

@@ -150,8 +150,8 @@ static void packed_s8(const int8_t *x, const int8_t *weights, int8_t *y, packed_
 }
 
 /* ---- blocked_s8 needs patch, requantize ---- */
-/* Four pixels and four outputs share their loads. The patches of four pixels lie side by side in
-   `columns`; weights: four outputs (then one), number. */
+/* Four pixels and two outputs share their loads. The patches of four pixels lie side by side in
+   `columns`; weights: two outputs (then one), number. */
 static void gather_patches(const int8_t *x, int8_t *columns, const struct window *s,
                            const struct quartet *four)
 {
@@ -171,6 +171,33 @@ static void gather_patches(const int8_t *x, int8_t *columns, const struct window
         }
 }
 
+/* The inner loop by itself, so that its sums stay in registers. Returns the next weights. */
+__attribute__((__noinline__)) static const int8_t *multiply_blocked(const int8_t *c,
+                                                                    const int8_t *end,
+                                                                    const int8_t *w,
+                                                                    const int32_t *bias,
+                                                                    int32_t *sums)
+{
+    int32_t a0 = bias[0], a1 = a0, a2 = a0, a3 = a0;
+    int32_t b0 = bias[1], b1 = b0, b2 = b0, b3 = b0;
+#pragma GCC unroll 1
+    for (; c < end; c += 4, w += 2) {
+        const int32_t x0 = c[0], x1 = c[1], x2 = c[2], x3 = c[3];
+        const int32_t first = w[0], second = w[1];
+        a0 += x0 * first;
+        a1 += x1 * first;
+        a2 += x2 * first;
+        a3 += x3 * first;
+        b0 += x0 * second;
+        b1 += x1 * second;
+        b2 += x2 * second;
+        b3 += x3 * second;
+    }
+    sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
+    sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
+    return w;
+}
+
 static void blocked_s8(const int8_t *x, const int8_t *weights, int8_t *y, int8_t *columns,
                        const struct window *s, const struct requantization *q)
 {
@@ -181,26 +208,16 @@ static void blocked_s8(const int8_t *x, const int8_t *weights, int8_t *y, int8_t
         gather_patches(x, columns, s, &four);
         const int8_t *w = weights, *const end = columns + 4 * count;
         for (int32_t output = 0; output < s->outputs;) {
-            int32_t sums[16];
-            const int32_t together = output + 4 <= s->outputs ? 4 : 1;
-            if (together == 4) {
-#pragma GCC unroll 16
-                for (int32_t i = 0; i < 16; i++)
-                    sums[i] = q->bias[output + i / 4];
-                for (const int8_t *c = columns; c < end; c += 4, w += 4) {
-#pragma GCC unroll 16
-                    for (int32_t i = 0; i < 16; i++)
-                        sums[i] += w[i / 4] * c[i % 4];
-                }
+            int32_t sums[8];
+            const int32_t together = output + 2 <= s->outputs ? 2 : 1;
+            if (together == 2) {
+                w = multiply_blocked(columns, end, w, q->bias + output, sums);
             } else {
-#pragma GCC unroll 4
-                for (int32_t i = 0; i < 4; i++)
-                    sums[i] = q->bias[output];
-                for (const int8_t *c = columns; c < end; c += 4, w++) {
-#pragma GCC unroll 4
-                    for (int32_t i = 0; i < 4; i++)
-                        sums[i] += *w * c[i];
-                }
+                for (int32_t p = 0; p < 4; p++)
+                    sums[p] = q->bias[output];
+                for (const int8_t *c = columns; c < end; c += 4, w++)
+                    for (int32_t p = 0; p < 4; p++)
+                        sums[p] += *w * c[p];
             }
             for (int32_t o = 0; o < together; o++, output++)
                 for (int32_t p = 0; p < 4; p++)

@@ -235,8 +235,57 @@ struct matmul_s8 {
     int32_t low, high;
 };
 
+#if defined(__riscv_vector)
+static inline void store_product(vint32m4_t sum, int8_t *y, const struct matmul_s8 *s, size_t n)
+{
+    const vfloat32m4_t value =
+        __riscv_vfmul_vf_f32m4(__riscv_vfcvt_f_x_v_f32m4(sum, n), s->scale, n);
+    vint16m2_t near = __riscv_vfncvt_x_f_w_i16m2(value, n);
+    near = __riscv_vsadd_vx_i16m2(near, (int16_t)s->zero, n);
+    near = __riscv_vmax_vx_i16m2(near, (int16_t)s->low, n);
+    near = __riscv_vmin_vx_i16m2(near, (int16_t)s->high, n);
+    __riscv_vse8_v_i8m1(y, __riscv_vncvt_x_x_w_i8m1(near, n), n);
+}
+#endif
+
 static void matmul_s8(const int8_t *a, const int8_t *b, int8_t *y, const struct matmul_s8 *s)
 {
+#if defined(__riscv_vector)
+    /* Vectors run over columns; four rows share each load. */
+    size_t n;
+    for (int32_t first = 0; first < s->columns; first += (int32_t)n) {
+        n = __riscv_vsetvl_e32m4((size_t)(s->columns - first));
+        for (int32_t row = 0; row < s->rows; row += 4) {
+            /* Beyond the last row stands the last one again. */
+            const int32_t last = s->rows - row - 1;
+            const int8_t *a0 = a + row * s->a_row, *a1 = a0 + (last < 1 ? 0 : 1) * s->a_row;
+            const int8_t *a2 = a0 + (last < 2 ? 0 : 2) * s->a_row;
+            const int8_t *a3 = a0 + (last < 3 ? 0 : 3) * s->a_row;
+            const int8_t *right = b + first * s->b_column;
+            vint32m4_t sum0 = __riscv_vmv_v_x_i32m4(0, n), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+#pragma GCC unroll 2
+            for (int32_t i = 0, at = 0; i < s->inner; i++, at += s->a_column, right += s->b_row) {
+                const vint8m1_t narrow = s->b_column == 1
+                                             ? __riscv_vle8_v_i8m1(right, n)
+                                             : __riscv_vlse8_v_i8m1(right, s->b_column, n);
+                const vint16m2_t wide = __riscv_vsub_vx_i16m2(
+                    __riscv_vsext_vf2_i16m2(narrow, n), (int16_t)s->zero_b, n);
+                sum0 = __riscv_vwmacc_vx_i32m4(sum0, (int16_t)(a0[at] - s->zero_a), wide, n);
+                sum1 = __riscv_vwmacc_vx_i32m4(sum1, (int16_t)(a1[at] - s->zero_a), wide, n);
+                sum2 = __riscv_vwmacc_vx_i32m4(sum2, (int16_t)(a2[at] - s->zero_a), wide, n);
+                sum3 = __riscv_vwmacc_vx_i32m4(sum3, (int16_t)(a3[at] - s->zero_a), wide, n);
+            }
+            int8_t *out = y + row * s->columns + first;
+            store_product(sum0, out, s, n);
+            if (last >= 1)
+                store_product(sum1, out + s->columns, s, n);
+            if (last >= 2)
+                store_product(sum2, out + 2 * s->columns, s, n);
+            if (last >= 3)
+                store_product(sum3, out + 3 * s->columns, s, n);
+        }
+    }
+#else
     const float low = (float)(s->low - s->zero), high = (float)(s->high - s->zero);
     for (int32_t row = 0; row < s->rows; row++)
         for (int32_t column = 0; column < s->columns; column++) {
@@ -247,4 +296,5 @@ static void matmul_s8(const int8_t *a, const int8_t *b, int8_t *y, const struct 
             const float value = clamp_float((float)sum * s->scale, low, high);
             *y++ = (int8_t)(round_even(value) + s->zero);
         }
+#endif
 }

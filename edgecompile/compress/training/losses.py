@@ -1,12 +1,11 @@
-"""What a pruned network is trained towards: labels, the unpruned network, or both."""
+"""What a network is trained towards: labels, what it was before it was cut or rounded, or both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from edgecompile.compress.prune.augment import Augmented
-from edgecompile.compress.prune.couplings import flat_outputs
+from edgecompile.compress.training.augment import Augmented
 from edgecompile.errors import UserError
 from edgecompile.evaluate.outputs import Array
 
@@ -58,7 +57,7 @@ def training_loss(
             [functional.mse_loss(f, w) for f, w in zip(found, flat_outputs(wanted), strict=True)]
         ).sum()
     logits = found[0]
-    loss = (1 - distillation) * _cross_entropy(logits, classes, mixed)
+    loss = (1 - distillation) * cross_entropy(logits, classes, mixed)
     if wanted is not None:
         teacher = flat_outputs(wanted)[0]
         divergence = functional.kl_div(
@@ -71,9 +70,10 @@ def training_loss(
     return loss
 
 
-def _cross_entropy(
+def cross_entropy(
     logits: torch.Tensor, classes: torch.Tensor, mixed: Augmented | None
 ) -> torch.Tensor:
+    """Cross-entropy to the classes (samples,), and to those of the images mixed in."""
     from torch.nn import functional
 
     if mixed is None:
@@ -109,3 +109,12 @@ def calibration_losses(
                 ).sum()
 
     return losses
+
+
+def flat_outputs(result: Any) -> list[Any]:
+    """A module's return value as a list of tensors, in the order of the baseline's outputs."""
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, (tuple, list)):
+        return [tensor for part in result for tensor in flat_outputs(part)]
+    return [result]

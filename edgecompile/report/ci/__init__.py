@@ -1,0 +1,1 @@
+"""What machines of CI read: JUnit, SARIF, and GitHub's own forms."""

@@ -1,0 +1,1 @@
+"""Two builds held against each other."""
