@@ -23,6 +23,7 @@ def test_a_recipe_for_other_targets_builds_for_speck_and_loses_less_than_a_point
     assert {step["status"] for step in again.json()["steps"]} == {"cached"}
 
 
+@pytest.mark.full
 def test_a_network_that_does_not_fit_is_told_layer_by_layer(edgecompile, data_folder):
     result = edgecompile("check", "fmnist_cnn", "-t", "speck2e", "--format", "json")
     assert result.exit_code == 4
