@@ -19,6 +19,7 @@ from edgecompile.backends.riscv.isa import parse_isa
 from edgecompile.backends.riscv.memory import require_room
 from edgecompile.backends.riscv.options import RiscvOptions
 from edgecompile.backends.riscv.program import Program
+from edgecompile.findings import Finding
 from edgecompile.recipe.target import Target
 
 _TEMPLATES = {
@@ -44,6 +45,7 @@ def write_artifact(program: Program, target: Target, folder: Path) -> None:
         (folder / file).write_text(text, encoding="utf-8")
     values = {
         "flags": LANGUAGE_FLAGS,
+        "threaded": "pthread" in program.sources["model.c"],
         "architecture": architecture_flags(parse_isa(options.isa)),
         "compiler": f"riscv{parse_isa(options.isa).xlen}-"
         + ("linux-gnu-gcc" if options.environment == "linux" else "unknown-elf-gcc"),
@@ -52,6 +54,17 @@ def write_artifact(program: Program, target: Target, folder: Path) -> None:
     }
     for file, template in _TEMPLATES.items():
         (folder / file).write_text(render(template, **values), encoding="utf-8")
+
+
+def one_thread_here(threads: int) -> Finding:
+    """What was executed of a program for several cores."""
+    return Finding(
+        "note",
+        "riscv-threads",
+        f"model.c splits its work between {threads} threads; model.elf and libmodel.a, which need "
+        "no C library, do the same parts with one, and that is what was executed",
+        remedy="build model.c with your own compiler: the Makefile links its threads",
+    )
 
 
 def inspect_artifact(artifact: Path) -> Inspection:

@@ -50,7 +50,7 @@ class RiscvBackend:
 
         With `emit: vmfb`, a module for IREE as well, and what its twin on this computer gave.
         """
-        from edgecompile.backends.riscv.artifact import write_artifact
+        from edgecompile.backends.riscv.artifact import one_thread_here, write_artifact
         from edgecompile.backends.riscv.generator.generate import generate
         from edgecompile.backends.riscv.iree import write_module
         from edgecompile.backends.riscv.isa import parse_isa
@@ -58,7 +58,8 @@ class RiscvBackend:
         options = RiscvOptions.model_validate(target.options)
         isa = parse_isa(options.isa)
         write_artifact(generate(hub, isa, threads=options.threads), target, folder)
-        return [write_module(hub, isa, folder)] if options.emit == "vmfb" else []
+        found = [write_module(hub, isa, folder)] if options.emit == "vmfb" else []
+        return found + ([one_thread_here(options.threads)] if options.threads > 1 else [])
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Run:
         """Execute the saved program under QEMU, on all samples, and count on a few."""

@@ -90,6 +90,10 @@ LANGUAGE_FLAGS = ("-std=c99", "-O3", "-ffp-contract=off")
 """Without contraction: a fused multiply-add rounds once where the hub rounds twice."""
 
 
+FREESTANDING_FLAGS = ("-ffreestanding", "-DTHREADS=1")
+"""Without a C library there is one thread; it does the parts of an operator one after the other."""
+
+
 def _write_sources(
     program: Program,
     options: RiscvOptions,
@@ -130,7 +134,13 @@ def _commands(isa: Isa, options: RiscvOptions) -> list[list[str]]:
         f"-mcpu=generic_rv{isa.xlen}+{'+'.join(isa.extensions)}",
         "-mcmodel=medany",  # RAM of the emulated machine is above what medlow reaches
     ]
-    common = [*machine, *LANGUAGE_FLAGS, "-ffreestanding", "-g0", "-fno-sanitize=undefined"]
+    common = [
+        *machine,
+        *LANGUAGE_FLAGS,
+        *FREESTANDING_FLAGS,
+        "-g0",
+        "-fno-sanitize=undefined",
+    ]
     link = ["cc", *common, "-fno-builtin", "-static", "-s", "-Wl,--gc-sections"]
     if options.environment == "bare-metal":
         link += ["-Wl,-T,layout.ld"]

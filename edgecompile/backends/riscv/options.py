@@ -32,8 +32,9 @@ class RiscvOptions(Strict):
     """What runs below the program: the system's calls, or nothing."""
     vlen: Annotated[int, Field(ge=128, le=1024, multiple_of=128)] = 256
     """Bits of a vector register of the machine that is emulated, where the isa has vectors."""
-    threads: Literal[1] = 1
-    """Cores that one inference uses."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Cores that one inference uses, on Linux. Programs that are executed here use one: the others
+    need the device's C library."""
     emit: Literal["c", "vmfb"] = "c"
     """Our C and the program made of it; or a module for IREE's runtime on Linux as well."""
 
@@ -42,6 +43,8 @@ class RiscvOptions(Strict):
         least = parse_isa(self.isa).min_vlen
         if self.vlen < least:
             raise ValueError(f"vlen is {self.vlen}, and {self.isa} promises {least} bits at least")
+        if self.threads > 1 and self.environment != "linux":
+            raise ValueError("threads are for environment: linux")
         if self.emit == "vmfb" and self.environment != "linux":
             raise ValueError("emit: vmfb is for environment: linux")
         return self

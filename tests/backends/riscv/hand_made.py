@@ -65,13 +65,13 @@ def samples(count: int) -> np.ndarray:
     return np.random.default_rng(3).normal(0, 20, (count, 2, 2, 2)).astype(np.float32)
 
 
-def target(isa: str, environment: str = "linux", **limits: int) -> Target:
+def target(isa: str, environment: str = "linux", threads: int = 1, **limits: int) -> Target:
     return Target(
         name="device",
         title="a device",
         backend="riscv",
         precisions=["int8"],
-        options=RiscvOptions(isa=isa, environment=environment).model_dump(),
+        options=RiscvOptions(isa=isa, environment=environment, threads=threads).model_dump(),
         limits={k: {"value": v, "unit": "bytes", "source": "test"} for k, v in limits.items()},
     )
 

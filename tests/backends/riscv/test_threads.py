@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import numpy as np
 import pytest
 
+from edgecompile.backends.riscv.backend import RiscvBackend
+from edgecompile.backends.riscv.emulator import run_all
 from edgecompile.backends.riscv.generator.generate import generate
 from edgecompile.backends.riscv.isa import parse_isa
+from edgecompile.backends.riscv.options import RiscvOptions
+from tests.backends.riscv import hand_made
 from tests.backends.riscv.hosted import compile_c, run_function
 from tests.hubs import hub_of, quickly_quantized, samples_for
 
@@ -36,7 +42,8 @@ def test_several_cores_give_the_same_numbers(tmp_path, kind, isa):
         folder.mkdir()
         for file, content in program.sources.items():
             (folder / file).write_text(content)
-        library = compile_c(folder / "model.c", ("-O1", "-pthread"))
+        how = ("-pthread",) if threads != 2 else ("-DTHREADS=1",)
+        library = compile_c(folder / "model.c", ("-O1", *how))
         (outputs[threads],) = run_function(
             library.model_run, program, np.tile(SAMPLES, (8, 1, 1, 1))
         )
@@ -47,3 +54,25 @@ def test_several_cores_give_the_same_numbers(tmp_path, kind, isa):
 def test_small_operators_are_not_split():
     hub = hub_of("float[1,4] x", "y = MatMul(x, w)", "float[4,4] w")
     assert "pthread" not in generate(hub, parse_isa("rv64gc"), threads=4).sources["model.c"]
+
+
+@pytest.mark.usefixtures("toolchain")
+def test_the_program_does_the_parts_with_one_core_and_make_links_threads(tmp_path):
+    outputs = {}
+    for threads in (1, 3):
+        target = hand_made.target("rv64gc", threads=threads)
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        findings = RiscvBackend().lower(HUBS["int8"], target, folder)
+        assert [finding.rule for finding in findings] == ["riscv-threads"] * (threads > 1)
+        (outputs[threads],) = run_all(folder / "model.elf", SAMPLES)
+    np.testing.assert_array_equal(outputs[3], outputs[1])
+    make = ["make", "CC=gcc", "ARCHITECTURE="]
+    made = subprocess.run(make, cwd=tmp_path / "3", check=True, capture_output=True, text=True)
+    assert "-pthread" in made.stdout
+    subprocess.run([tmp_path / "3/build/example"], check=True, capture_output=True)
+
+
+def test_threads_need_a_system(tmp_path):
+    with pytest.raises(ValueError, match="threads are for environment: linux"):
+        RiscvOptions(isa="rv32imac", environment="bare-metal", threads=2)

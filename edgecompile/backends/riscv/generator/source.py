@@ -31,7 +31,7 @@ def model_source(
     parts = [
         *([_POSIX] if split else []),
         HEAD,
-        *([f"#define THREADS {threads}\n"] if split else []),
+        *([f"#define PARTS {threads}\n"] if split else []),
         *(part.text for part in needed_parts(kernels)),
         *(_constant(storage, data) for storage, data in constants.items()),
     ]

@@ -2,7 +2,13 @@
 
 /* ---- team ---- */
 /* The members wait between their parts; whoever calls model_run does the first part itself, and all
-   those of members that could not be started. */
+   those of members that could not be started. -DTHREADS=1 needs no C library: one core does all
+   parts, one after the other. */
+#ifndef THREADS
+#define THREADS PARTS
+#endif
+
+#if THREADS > 1
 #include <pthread.h>
 
 static struct {
@@ -49,10 +55,17 @@ static void share(void (*work)(int32_t part))
     pthread_cond_broadcast(&team.start);
     pthread_mutex_unlock(&team.mutex);
     work(0);
-    for (int32_t part = team.members + 1; part < THREADS; part++)
+    for (int32_t part = team.members + 1; part < PARTS; part++)
         work(part);
     pthread_mutex_lock(&team.mutex);
     while (team.busy > 0)
         pthread_cond_wait(&team.done, &team.mutex);
     pthread_mutex_unlock(&team.mutex);
 }
+#else
+static void share(void (*work)(int32_t part))
+{
+    for (int32_t part = 0; part < PARTS; part++)
+        work(part);
+}
+#endif
