@@ -51,8 +51,11 @@ Outputs = Callable[[Sequence[int]], Mapping[int, Array]]
 """The chip's outputs on the validation samples after each of some numbers of steps."""
 
 
-def choose_steps(outputs: Outputs, judge: Judge, budget: float | None) -> Choice:
-    """The fewest of `STEPS` that lose no more than half of the budget; failing that, all of it.
+def choose_steps(
+    outputs: Outputs, judge: Judge, budget: float | None, least_db: float = -math.inf
+) -> Choice:
+    """The fewest of `STEPS` that lose no more than half of the budget, and whose outputs have an
+    SQNR of `least_db`; failing that, that lose no more than all of the budget.
 
     Without a budget, the fewest that lose nothing; failing that, those that lose least.
 
@@ -65,7 +68,7 @@ def choose_steps(outputs: Outputs, judge: Judge, budget: float | None) -> Choice
         for steps, values in sorted(outputs(run).items()):
             quality = judge.quality_of([values])
             curve.append(_point(steps, quality))
-            if _holds(quality, allowed * _SHARE):
+            if quality.sqnr_db >= least_db and _holds(quality, allowed * _SHARE):
                 return Choice(steps, tuple(curve), len(judge.samples))
     held = [p for p in curve if budget is None or _within(p, budget)]
     if held:

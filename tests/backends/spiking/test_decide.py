@@ -142,3 +142,17 @@ def test_when_no_number_of_steps_holds_the_budget_each_loss_is_told(tmp_path):
     judge, right = judge_of(tmp_path)
     with pytest.raises(BudgetBroken, match=r"up to 128 .*budgets\.spike=1 .* 4: "):
         choose_steps(lambda steps: {t: spoiled(right, 0.5) for t in steps}, judge, 1.0)
+
+
+def test_a_metric_that_is_lucky_does_not_excuse_noisy_outputs(tmp_path):
+    judge, right = judge_of(tmp_path)
+    noise = np.random.default_rng(0).normal(0, right.std(), right.shape)
+
+    def chip(steps):
+        return {t: (right + noise / t).astype(np.float32) for t in steps}
+
+    def steps(least):
+        return choose_steps(chip, judge, 100.0, least).steps
+
+    assert steps(-np.inf) == 4
+    assert steps(17.0) == 8

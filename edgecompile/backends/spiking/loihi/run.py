@@ -58,6 +58,7 @@ def _operators(network: SpikingNetwork) -> list[OperatorFacts]:
                     layer.shape,
                     "potential" if layer.threshold is None else "spikes",
                     (1.0 / network.readout_scale,) if layer.threshold is None else (),
+                    (0,) if layer.threshold is None else (),
                 ),
             ),
         )

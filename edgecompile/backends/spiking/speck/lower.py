@@ -44,6 +44,9 @@ from edgecompile.graph.macs import count_macs
 from edgecompile.recipe.target import Target
 
 MODEL, MAPPING, GOLDEN, APPLY = "model.nir", "mapping.json", "golden.npz", "apply.py"
+_LEAST_DECIBEL = 17.0
+"""Wanted of the outputs beside what the metric says: a few hundred validation samples cannot tell
+half a point, and noise of a fiftieth of the outputs' variance can cost one."""
 _GOLDEN_SAMPLES = 4
 _COSTED_SAMPLES = 50
 
@@ -152,7 +155,7 @@ def _choose(network: SpikingNetwork, options: SpeckOptions, tuning: Tuning) -> _
         return {steps: outputs_at(network, trace, steps) for steps in tried}
 
     if options.steps is None:
-        choice = choose_steps(outputs, judge, tuning.budget)
+        choice = choose_steps(outputs, judge, tuning.budget, _LEAST_DECIBEL)
     else:
         quality = judge.quality_of([outputs([options.steps])[options.steps]])
         choice = Choice(options.steps, (_point(options.steps, quality),), len(samples))

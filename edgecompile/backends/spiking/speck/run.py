@@ -36,11 +36,11 @@ def inspect_file(artifact: Path) -> Inspection:
     for layer in network.layers:
         is_readout = layer.threshold is None
         kind = "count" if is_readout else "integrate and fire"
-        scale = (1.0 / network.readout_scale,) if is_readout else ()
+        scale, zero = ((1.0 / network.readout_scale,), (0,)) if is_readout else ((), ())
         sources = tuple(
             TensorFacts(c.source, network.shape_of(c.source), "spikes") for c in layer.connections
         )
-        result = TensorFacts(layer.name, layer.shape, "spikes", scale)
+        result = TensorFacts(layer.name, layer.shape, "spikes", scale, zero)
         operators.append(OperatorFacts(kind, None, sources, (result,)))
     return Inspection(
         "NIR",

@@ -198,7 +198,7 @@ def test_the_script_fills_the_vendors_configuration(built, monkeypatch, capsys):
             assert vars(layer.destinations[index]) == destination
     seen["valid"] = False
     assert apply.main(["--check"], built[1]) == 1
-    assert "not valid: a reason" in capsys.readouterr().out
+    assert "not valid: a reason" in capsys.readouterr().err
 
 
 def test_the_stub_of_samna_is_never_imported(built, monkeypatch, capsys):

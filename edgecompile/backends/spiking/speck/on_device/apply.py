@@ -41,13 +41,13 @@ def main(arguments: list[str], folder: Path) -> int:
     chip = importlib.import_module(f"samna.{body['chip']}")
     configuration = fill(chip.configuration.SpeckConfiguration(), body)
     valid, message = chip.validate_configuration(configuration)
-    print("valid" if valid else f"not valid: {message}")
+    print("valid" if valid else f"not valid: {message}", file=sys.stderr)
     if not valid:
         return 1
     if not chosen.check:
         result = send(samna, chip, configuration, body, folder)
         (folder / "device.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(f"wrote {folder / 'device.json'}")
+        print(f"wrote {folder / 'device.json'}", file=sys.stderr)
     return 0
 
 
