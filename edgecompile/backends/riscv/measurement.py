@@ -12,12 +12,13 @@ from edgecompile.backends.riscv.elf import Elf, read_elf
 from edgecompile.backends.riscv.emulator import Executed, execute
 from edgecompile.backends.riscv.isa import parse_isa
 from edgecompile.backends.riscv.options import VLENS
-from edgecompile.errors import ContractError
+from edgecompile.errors import ContractError, ToolchainFailed
 from edgecompile.evaluate.outputs import Array
 from edgecompile.measured import Measured
 
 SAMPLES = 3
 """So many are run to be counted; the first one's cost, with that of starting, is taken off."""
+_REFUSED = "Could not load plugin"
 TOLERANCE = 0.02
 """Of the range of an output: five steps of 8 bits."""
 
@@ -30,8 +31,8 @@ def measure(artifact: Path, samples: Array) -> tuple[Measured, ...]:
         ToolchainMissing, ToolchainFailed: as `emulator.execute`.
     """
     elf = read_elf(artifact)
-    counter = plugin()
     few = np.concatenate([samples[:SAMPLES]] * SAMPLES)[:SAMPLES]
+    counter = _accepted_plugin(artifact, few[:1])
     vlen = elf.description["vlen"]
     lengths = _lengths(elf, vlen)
     runs = {
@@ -44,6 +45,18 @@ def measure(artifact: Path, samples: Array) -> tuple[Measured, ...]:
     if len(lengths) > 1:
         found.append(_equality({length: run[1].outputs for length, run in runs.items()}))
     return (*found, *_memory(elf, runs[vlen][1].stack))
+
+
+def _accepted_plugin(artifact: Path, sample: Array) -> Path | None:
+    """The plugin, if this QEMU takes it: others than 7.2 may have another plugin interface."""
+    counter = plugin()
+    try:
+        execute(artifact, sample, plugin=counter)
+    except ToolchainFailed as error:
+        if _REFUSED not in error.message:
+            raise
+        return None
+    return counter
 
 
 def _lengths(elf: Elf, vlen: int) -> list[int]:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgecompile.backends.spiking.convert import to_spiking
 from edgecompile.backends.spiking.finetune import Training, classes_of, fine_tune
 from edgecompile.backends.spiking.network import RateLayer, RateNetwork
-from edgecompile.backends.spiking.rates import LEVELS, with_average_pools, with_ceilings
+from edgecompile.backends.spiking.rates import LEVELS, outputs_of, with_average_pools, with_ceilings
 from edgecompile.backends.spiking.reading import read_network
 from edgecompile.backends.spiking.samples import (
     Data,
@@ -92,9 +92,16 @@ def decide(
     if training is None or not stage["epochs"] or not wanted:
         return plain, split, account
     trained, losses = fine_tune(plain, _training(reference, training, stage))
-    better = _quality(trained, judge)
-    kept = _rank(better) > _rank(quality)
-    account |= {"fine_tuned": _said(better), "losses": losses, "kept": kept}
+    better, limit = _quality(trained, judge), _limit(trained, judge)
+    # A network that learned the training samples by heart may spike better and know less: with
+    # many steps it would stay behind the plain one.
+    kept = _rank(better) > _rank(quality) and (bool(pools) or _holds(limit, parameters["budget"]))
+    account |= {
+        "fine_tuned": _said(better),
+        "fine_tuned_limit": _said(limit),
+        "losses": losses,
+        "kept": kept,
+    }
     return (trained if kept else plain), split, account
 
 
@@ -145,12 +152,20 @@ def _quality(network: RateNetwork, judge: Judge) -> Quality:
     return judge.quality_of([outputs_at(spiking, trace, JUDGED_STEPS)])
 
 
+def _limit(network: RateNetwork, judge: Judge) -> Quality:
+    """Of the rates that ideal neurons reach after very many steps."""
+    return judge.quality_of([outputs_of(network, judge.samples)])
+
+
 def _is_enough(quality: Quality, budget: float | None) -> bool:
-    return (
-        budget is not None
-        and quality.lost_points is not None
-        and quality.lost_points <= budget * _SHARE
-    )
+    return budget is not None and _holds(quality, budget * _SHARE)
+
+
+def _holds(quality: Quality, budget: float | None) -> bool:
+    """Whether no more than the budget is lost; what cannot be told counts as lost."""
+    if budget is None:
+        return True
+    return quality.lost_points is not None and quality.lost_points <= budget
 
 
 def _rank(quality: Quality) -> tuple[float, float]:

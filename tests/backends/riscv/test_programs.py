@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecompile.backends.riscv import measurement
 from edgecompile.backends.riscv.artifact import inspect_artifact
 from edgecompile.backends.riscv.backend import RiscvBackend
 from edgecompile.backends.riscv.emulator import execute, run_all
@@ -81,6 +82,14 @@ def test_outputs_that_depend_on_the_vector_length_are_a_bug_of_ours(tmp_path):
     elf = hand_made.build(tmp_path, "rv64gcv", body=body)
     with pytest.raises(ContractError, match="differ between vectors of 256 and 128 bits"):
         measure(elf, hand_made.samples(3))
+
+
+def test_a_qemu_that_takes_no_plugin_of_ours_measures_the_rest(tmp_path, monkeypatch):
+    elf = hand_made.build(tmp_path, "rv64gc")
+    (tmp_path / "other.so").write_bytes(b"made for another QEMU")
+    monkeypatch.setattr(measurement, "plugin", lambda: tmp_path / "other.so")
+    quantities = [figure.quantity for figure in measure(elf, hand_made.samples(2))]
+    assert quantities == ["flash", "activations", "stack"]
 
 
 def test_a_count_is_the_same_when_repeated_and_follows_the_work(tmp_path):
