@@ -146,7 +146,7 @@ def test_when_no_number_of_steps_holds_the_budget_each_loss_is_told(tmp_path):
 
 def test_a_metric_that_is_lucky_does_not_excuse_noisy_outputs(tmp_path):
     judge, right = judge_of(tmp_path)
-    noise = np.random.default_rng(0).normal(0, right.std(), right.shape)
+    noise = np.random.default_rng(0).normal(0, right.std(0), right.shape)
 
     def chip(steps):
         return {t: (right + noise / t).astype(np.float32) for t in steps}

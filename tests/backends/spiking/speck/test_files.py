@@ -78,7 +78,7 @@ def test_what_asynchrony_costs_is_told_for_each_number_of_steps(built):
     assert json.loads((folder / "mapping.json").read_text()) == json.loads(json.dumps(account))
     tried = [point["steps"] for point in account["accuracy_by_steps"]]
     assert [point["steps"] for point in account["step_simulation"]] == tried
-    assert tried[-1] == account["steps"]
+    assert account["steps"] in tried
     (finding,) = [f for f in result.findings if f.rule == "speck-asynchrony"]
     for steps in tried:
         assert f"{steps} steps: " in finding.message
