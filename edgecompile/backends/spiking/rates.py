@@ -142,9 +142,9 @@ def with_ceilings(network: RateNetwork, samples: Array, levels: int = LEVELS) ->
     """Every activation at most 1, and the scale of the input.
 
     A channel's ceiling has the least squared error of the staircase of `levels` on `samples`, in
-    the float network. The channel's weights are divided by it, and those that its activity meets are
-    multiplied: the same function up to the ceilings, with neurons of one threshold that all use
-    the whole range of rates, and weights of similar size, which a chip's few bits hold better.
+    the float network. The channel's weights are divided by it, and those that its activity meets
+    are multiplied: the same function up to the ceilings, with neurons of one threshold that all
+    use the whole range of rates, and weights of similar size, which a chip's few bits hold better.
     """
     found = _channel_ceilings(network, samples, levels)
     found[INPUT] = np.ones(network.input_shape[0])
