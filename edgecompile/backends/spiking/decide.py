@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ from edgecompile.evaluate.session import run_onnx
 from edgecompile.findings import Finding
 from edgecompile.graph.hub import Array, serialize
 
-JUDGED_STEPS = 32
-"""Steps of the ideal network that fine-tuning is judged at."""
+STAIRCASES = ((LEVELS, 32), (32, 64))
+"""Levels that ceilings are chosen for, and steps of the ideal network that they are judged at. Low
+ceilings use few steps well; where more are needed anyway, their clipping is what is lost."""
 _MOST_JUDGED = 300
 _SHARE = 0.5
 """Of the budget: what plain conversion may lose on the validation samples without fine-tuning."""
@@ -75,24 +76,29 @@ def decide(
     if pools and (training is None or stage["epochs"] == 0):
         raise refusal(_max_pool(pools[0]))
     ceilings = np.ascontiguousarray(data["calibration"][0][split.ceilings])
-    plain = with_ceilings(with_average_pools(network) if pools else network, ceilings)
     samples, known = _some(*validation_of(data, split))
     judge = Judge(
         reference, samples, known, parameters["metric"], Path(parameters["recipe_folder"])
     )
-    quality = _quality(plain, judge)
+    staircases: Sequence[tuple[int, int]] = STAIRCASES
+    if pools:  # to be trained whatever the ceilings are
+        network, staircases = with_average_pools(network), STAIRCASES[:1]
+    plain, (levels, steps), quality = _with_best_ceilings(
+        network, ceilings, staircases, judge, parameters["budget"]
+    )
     account: dict[str, Any] = {
         "ceilings_from": len(ceilings),
         "validation_samples": len(samples),
-        "judged_steps": JUDGED_STEPS,
+        "levels": levels,
+        "judged_steps": steps,
         "averaged_pools": [layer.name for layer in pools],
         "plain": _said(quality),
     }
     wanted = bool(pools) or not _is_enough(quality, parameters["budget"])
     if training is None or not stage["epochs"] or not wanted:
         return plain, split, account
-    trained, losses = fine_tune(plain, _training(reference, training, stage))
-    better, limit = _quality(trained, judge), _limit(trained, judge)
+    trained, losses = fine_tune(plain, _training(reference, training, stage, levels))
+    better, limit = _quality(trained, judge, steps), _limit(trained, judge)
     # A network that learned the training samples by heart may spike better and know less: with
     # many steps it would stay behind the plain one.
     kept = _rank(better) > _rank(quality) and (bool(pools) or _holds(limit, parameters["budget"]))
@@ -106,7 +112,7 @@ def decide(
 
 
 def _training(
-    reference: ir.Model, training: tuple[Array, Array], stage: Mapping[str, Any]
+    reference: ir.Model, training: tuple[Array, Array], stage: Mapping[str, Any], levels: int
 ) -> Training:
     samples, labels = training
     teacher = run_onnx(serialize(reference), samples)[0]
@@ -118,7 +124,7 @@ def _training(
         stage["learning_rate"],
         stage["batch"],
         stage["seed"],
-        LEVELS,
+        levels,
     )
 
 
@@ -145,11 +151,29 @@ def _some(samples: Array, labels: Array) -> tuple[Array, Array]:
     return samples[rows], labels[chosen]
 
 
-def _quality(network: RateNetwork, judge: Judge) -> Quality:
+def _with_best_ceilings(
+    network: RateNetwork,
+    samples: Array,
+    staircases: Sequence[tuple[int, int]],
+    judge: Judge,
+    budget: float | None,
+) -> tuple[RateNetwork, tuple[int, int], Quality]:
+    """The first of the staircases that is good enough without training, else the best."""
+    tried = []
+    for levels, steps in staircases:
+        candidate = with_ceilings(network, samples, levels)
+        quality = _quality(candidate, judge, steps)
+        tried.append((candidate, (levels, steps), quality))
+        if _is_enough(quality, budget):
+            break
+    return max(tried, key=lambda one: _rank(one[2]))
+
+
+def _quality(network: RateNetwork, judge: Judge, steps: int) -> Quality:
     """Of ideal neurons, which no chip has, but which all come near."""
     spiking = to_spiking(network, "events")
-    trace = simulate(spiking, judge.samples, [JUDGED_STEPS // 2, JUDGED_STEPS])
-    return judge.quality_of([outputs_at(spiking, trace, JUDGED_STEPS)])
+    trace = simulate(spiking, judge.samples, [steps // 2, steps])
+    return judge.quality_of([outputs_at(spiking, trace, steps)])
 
 
 def _limit(network: RateNetwork, judge: Judge) -> Quality:

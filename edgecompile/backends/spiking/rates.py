@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 LEVELS = 8
-"""Steps of the staircase that a ceiling is chosen for."""
+"""Steps of the staircase that a ceiling is chosen for, unless said otherwise."""
 _BATCH = 64
 _MOST_VALUES = 20_000
 """Activities of a channel that its ceiling is chosen by, evenly spread."""
@@ -138,15 +138,15 @@ def with_average_pools(network: RateNetwork) -> RateNetwork:
     return replace(network, layers=layers)
 
 
-def with_ceilings(network: RateNetwork, samples: Array) -> RateNetwork:
+def with_ceilings(network: RateNetwork, samples: Array, levels: int = LEVELS) -> RateNetwork:
     """Every activation at most 1, and the scale of the input.
 
-    A channel's ceiling has the least squared error of the staircase on `samples`, in the float
-    network. The channel's weights are divided by it, and those that its activity meets are
-    multiplied: the same function up to the ceilings, with neurons of one threshold that all use
-    the whole range of rates, and weights of similar size, which a chip's few bits hold better.
+    A channel's ceiling has the least squared error of the staircase of `levels` on `samples`, in
+    the float network. The channel's weights are divided by it, and those that its activity meets
+    are multiplied: the same function up to the ceilings, with neurons of one threshold that all
+    use the whole range of rates, and weights of similar size, which a chip's few bits hold better.
     """
-    found = _channel_ceilings(network, samples)
+    found = _channel_ceilings(network, samples, levels)
     found[INPUT] = np.ones(network.input_shape[0])
     layers = []
     for layer in network.layers:
@@ -180,7 +180,7 @@ def _rescaled(connection: Connection, before: Array, own: Array) -> Array:
     return rescaled
 
 
-def _channel_ceilings(network: RateNetwork, samples: Array) -> dict[str, Array]:
+def _channel_ceilings(network: RateNetwork, samples: Array, levels: int) -> dict[str, Array]:
     import torch
 
     weights = tensors(network)
@@ -199,7 +199,7 @@ def _channel_ceilings(network: RateNetwork, samples: Array) -> dict[str, Array]:
     found = {}
     for name, parts in collected.items():
         activity = np.concatenate(parts, axis=1)
-        ceilings = np.array([best_ceiling(channel) for channel in activity])
+        ceilings = np.array([best_ceiling(channel, levels) for channel in activity])
         # A channel that is seldom active tells little about itself.
         found[name] = np.maximum(ceilings, _LEAST_SHARE * ceilings.max() or 1.0)
     return found
