@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = os.environ.get("EDGECOMPILE_DATA")
 """As it was when the tests started: each test is isolated from it."""
 
-_VARIABLES = ("CACHE", "DATA", "FORMAT", "PATH", "VERBOSE")
+_VARIABLES = ("CACHE", "DATA", "FORMAT", "PATH", "SIGNING_KEY", "VERBOSE")
 
 TINY_MODEL = """\
 from torch import nn

@@ -12,7 +12,18 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "edgecompile"
 
 BELOW: dict[str, set[str]] = {
-    "cli": {"report", "build", "backends", "compress", "evaluate", "frontend", "graph", "recipe"},
+    "cli": {
+        "release",
+        "report",
+        "build",
+        "backends",
+        "compress",
+        "evaluate",
+        "frontend",
+        "graph",
+        "recipe",
+    },
+    "release": {"build", "recipe"},
     "report": {"build", "evaluate", "recipe"},
     "build": {"backends", "compress", "evaluate", "frontend", "graph", "recipe"},
     "backends": {"compress", "evaluate", "formats", "graph", "recipe"},

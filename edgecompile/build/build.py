@@ -84,6 +84,8 @@ class BuildOptions:
     use_cache: bool = True
     log: Path | None = None
     pages: PageMaker | None = None
+    sign: Callable[[bytes], bytes] | None = None
+    """Makes `manifest.sig` of the bytes of a manifest."""
 
 
 def build(
@@ -141,7 +143,7 @@ def _build_once(
             own = pages.of_targets.get(target.name, {})
             record = outcomes[f"lower[{target.name}]"].record
             assert record is not None
-            _package(loaded, record, manifests[target.name], own, options.cache, folder)
+            _package(loaded, record, manifests[target.name], own, options, folder)
         about_all = {"summary.json": readable_json(result.as_json(costs=False)), **pages.of_model}
         for name, data in about_all.items():
             _unless_failed(result, partial(write_whole, folder / name, data))
@@ -186,16 +188,18 @@ def _package(
     record: Record,
     manifest: Mapping[str, Any],
     pages: Mapping[str, bytes],
-    cache: Cache,
+    options: BuildOptions,
     folder: Path,
 ) -> None:
     """Put one target's artifact under its final name, beside what tells about it."""
     with replacing(folder / manifest["target"]["name"]) as staged:
-        copy_artifact(cache, record, staged)
+        copy_artifact(options.cache, record, staged)
         (staged / "recipe.json").write_bytes(readable_json(loaded.recipe.model_dump(mode="json")))
         for name, data in pages.items():
             (staged / name).write_bytes(data)
-        write_manifest(staged, manifest)
+        data = write_manifest(staged, manifest)
+        if options.sign is not None:
+            (staged / "manifest.sig").write_bytes(options.sign(data))
 
 
 def check_targets(

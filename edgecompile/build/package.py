@@ -117,8 +117,11 @@ def readable_json(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n").encode()
 
 
-def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write `manifest.json`: the given facts and the digest of every other file of the folder."""
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> bytes:
+    """Write `manifest.json`: the given facts and the digest of every other file of the folder.
+
+    Returns its bytes.
+    """
     files = {
         path.relative_to(folder).as_posix(): {
             "sha256": digest_file(path),
@@ -128,7 +131,9 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
         if path.is_file()
     }
     body = {"schema": "edgecompile.manifest/1", **facts, "files": files}
-    (folder / "manifest.json").write_bytes(readable_json(body))
+    data = readable_json(body)
+    (folder / "manifest.json").write_bytes(data)
+    return data
 
 
 def write_whole(path: Path, data: bytes) -> None:

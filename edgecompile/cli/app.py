@@ -9,13 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
 import edgecompile
-from edgecompile.cli.options import VERBOSE_VARIABLE, verbosity_options
+from edgecompile.cli.options import SIGNING_VARIABLE, VERBOSE_VARIABLE, verbosity_options
 from edgecompile.errors import ContractError, EdgecompileError, UserError
 
 _VERBS = {
@@ -28,6 +28,8 @@ _VERBS = {
     "inspect": ("edgecompile.cli.inspect:inspect_artifact", "Show what an artifact holds."),
     "eval": ("edgecompile.cli.evaluate:evaluate", "Measure one artifact on a recipe's data."),
     "compare": ("edgecompile.cli.compare:compare", "Say what a change cost, target by target."),
+    "verify": ("edgecompile.cli.verify:verify", "Say whether artifacts are as they were built."),
+    "bom": ("edgecompile.cli.bom:bom", "Write what is in an artifact as CycloneDX."),
     "matrix": ("edgecompile.cli.matrix:matrix", "List recipes with their targets, for CI."),
     "recipes": ("edgecompile.cli.recipes:recipes", "List, show and start recipes."),
     "targets": ("edgecompile.cli.targets:targets", "List and show devices."),
@@ -41,6 +43,8 @@ class App:
     """What every verb shares: where output goes, and how much of it there is."""
 
     verbosity: int = 0
+    signing_key: str = field(default="", repr=False)
+    """What $EDGECOMPILE_SIGNING_KEY said: a path or the key itself, never to be shown."""
 
     def louder(self, by: int) -> App:
         """The same application, `by` levels more talkative; less when negative."""
@@ -131,8 +135,8 @@ def cli() -> None:
     5 a toolchain is missing, 6 a toolchain failed.
 
     Environment: EDGECOMPILE_DATA (pretrained models and data sets), EDGECOMPILE_CACHE (finished
-    steps), EDGECOMPILE_PATH (more folders with recipes/ and targets/), EDGECOMPILE_VERBOSE (as
-    many -v).
+    steps), EDGECOMPILE_PATH (more folders with recipes/ and targets/), EDGECOMPILE_SIGNING_KEY
+    (signs what is built), EDGECOMPILE_VERBOSE (as many -v).
     """
 
 
@@ -152,7 +156,8 @@ def _level_in_environment() -> int:
 def run(arguments: list[str]) -> int:
     """Run the command line; returns the exit code, prints errors on stderr."""
     try:
-        app = App(_level_in_environment())
+        # The key is taken out: a recipe's code and the toolchains run in children of this process.
+        app = App(_level_in_environment(), os.environ.pop(SIGNING_VARIABLE, ""))
         result = cli.main(arguments, prog_name="edgecompile", standalone_mode=False, obj=app)
         sys.stdout.flush()  # what cannot be written is to be told here, not at exit
         return result if isinstance(result, int) else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import click
 from edgecompile.cli.app import App
 from edgecompile.cli.ci_outputs import write_ci_outputs
 from edgecompile.cli.options import (
+    SIGNING_VARIABLE,
     format_option,
     no_cache_option,
     output_option,
@@ -38,6 +39,13 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @no_cache_option
 @click.option("--junit", type=FILE, help="Write JUnit XML: a case for each step and target.")
 @click.option("--sarif", type=FILE, help="Write SARIF 2.1.0: findings on lines of your Python.")
+@click.option(
+    "--sign",
+    "signing_key",
+    type=FILE,
+    help=f"PEM of an Ed25519 private key: sign the manifests. Or its path or text in "
+    f"${SIGNING_VARIABLE}.",
+)
 @set_option
 @verbosity_options
 @click.pass_obj
@@ -51,6 +59,7 @@ def build(
     no_cache: bool,
     junit: Path | None,
     sarif: Path | None,
+    signing_key: Path | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Build RECIPE (a folder, a recipe.yaml or a known name) for its targets.
@@ -66,6 +75,7 @@ def build(
     from edgecompile.report.html.pages import make_pages
     from edgecompile.report.progress import build_progress
 
+    sign = _signer(app, signing_key)
     loaded = load_recipe(recipe, overrides)
     targets = configure(loaded, load_targets(loaded, target_names))
     cache = Cache(default_cache_root())
@@ -73,7 +83,7 @@ def build(
         return _show_plan(app, loaded, targets, cache, output_format)
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         pages = partial(make_pages, loaded, cache, use_cache=not no_cache, log=progress.log)
-        options = BuildOptions(output, cache, not no_cache, progress.log, pages)
+        options = BuildOptions(output, cache, not no_cache, progress.log, pages, sign)
         result = build_recipe(loaded, targets, options, progress.listener)
     if output_format == "json":
         app.json({**result.as_json(costs=True), "output": str(output)})
@@ -85,6 +95,19 @@ def build(
     for error in dict.fromkeys(target.error for target in result.targets if target.error):
         app.error(error)
     return result.exit_code
+
+
+def _signer(app: App, file: Path | None) -> Callable[[bytes], bytes] | None:
+    """What signs manifests with the key that was given; None without one."""
+    if file is None and not app.signing_key:
+        return None
+    from edgecompile.release.signature import private_key, sign
+
+    if file is not None:
+        key = private_key(str(file), "--sign")
+    else:
+        key = private_key(app.signing_key, f"${SIGNING_VARIABLE}")
+    return lambda manifest: sign(key, manifest).as_bytes()
 
 
 def _show_plan(

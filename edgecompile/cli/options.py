@@ -11,6 +11,7 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 VERBOSE_VARIABLE = "EDGECOMPILE_VERBOSE"
+SIGNING_VARIABLE = "EDGECOMPILE_SIGNING_KEY"
 
 
 def _louder(ctx: click.Context, param: click.Parameter, times: int) -> None:
