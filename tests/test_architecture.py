@@ -23,7 +23,7 @@ BELOW: dict[str, set[str]] = {
         "graph",
         "recipe",
     },
-    "release": {"build", "recipe"},
+    "release": {"backends", "build", "recipe"},
     "report": {"build", "evaluate", "recipe"},
     "build": {"backends", "compress", "evaluate", "frontend", "graph", "recipe"},
     "backends": {"compress", "evaluate", "formats", "graph", "recipe"},

@@ -28,6 +28,7 @@ _VERBS = {
     "inspect": ("edgecompile.cli.inspect:inspect_artifact", "Show what an artifact holds."),
     "eval": ("edgecompile.cli.evaluate:evaluate", "Measure one artifact on a recipe's data."),
     "compare": ("edgecompile.cli.compare:compare", "Say what a change cost, target by target."),
+    "lock": ("edgecompile.cli.lock:lock", "Write down what a build depends on."),
     "verify": ("edgecompile.cli.verify:verify", "Say whether artifacts are as they were built."),
     "bom": ("edgecompile.cli.bom:bom", "Write what is in an artifact as CycloneDX."),
     "matrix": ("edgecompile.cli.matrix:matrix", "List recipes with their targets, for CI."),

@@ -46,6 +46,10 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     help=f"PEM of an Ed25519 private key: sign the manifests. Or its path or text in "
     f"${SIGNING_VARIABLE}.",
 )
+@click.option(
+    "--locked", is_flag=True, help="Refuse where something differs from edgecompile.lock."
+)
+@click.option("--lock", "lock_file", type=FILE, help="--locked by this file, not the recipe's.")
 @set_option
 @verbosity_options
 @click.pass_obj
@@ -60,6 +64,8 @@ def build(
     junit: Path | None,
     sarif: Path | None,
     signing_key: Path | None,
+    locked: bool,
+    lock_file: Path | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Build RECIPE (a folder, a recipe.yaml or a known name) for its targets.
@@ -78,6 +84,10 @@ def build(
     sign = _signer(app, signing_key)
     loaded = load_recipe(recipe, overrides)
     targets = configure(loaded, load_targets(loaded, target_names))
+    if locked or lock_file is not None:
+        from edgecompile.release.lock import LOCK, require_locked
+
+        require_locked(lock_file or loaded.folder / LOCK, loaded, targets)
     cache = Cache(default_cache_root())
     if dry_run:
         return _show_plan(app, loaded, targets, cache, output_format)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,12 @@ class Verified:
     signed: Signed | None = None
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()
+    same_again: bool | None = None
+    """Whether a build of today gave the same bytes; None where none was made."""
+
+    def rebuilt(self, differences: Sequence[str]) -> Verified:
+        """The same with how a build of today differs from it."""
+        return replace(self, problems=(*self.problems, *differences), same_again=not differences)
 
     def as_json(self) -> dict[str, Any]:
         """The same as a JSON value."""
@@ -51,6 +57,7 @@ class Verified:
             "signed": self.signed,
             "key": self.fingerprint,
             "notes": list(self.notes),
+            "same_again": self.same_again,
         }
 
 
