@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS ?= dev
+JOBS ?= 2
 
 .PHONY: help setup system quickstart test test-full lint format bench clean
 
@@ -39,11 +40,14 @@ system:  ## See that the programs that tests need are there; as root on Debian, 
 quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
 	$(BIN)/edgecompile build recipes/digits_cnn
 
+# Tests of one file stay together: they share what they built.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
 test: $(READY) system  ## Run the tests that CI runs.
-	$(BIN)/python -m pytest -m "not full"
+	$(PYTEST) -m "not full"
 
 test-full: $(READY) system  ## Run every test, the slow and exhaustive ones too.
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(READY)  ## ruff and mypy --strict.
 	$(BIN)/ruff check .
