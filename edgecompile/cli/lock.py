@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import set_option, targets_option, verbosity_options
+from edgecompile.cli.options import format_option, set_option, targets_option, verbosity_options
 
 
 @click.command()
@@ -19,6 +19,7 @@ from edgecompile.cli.options import set_option, targets_option, verbosity_option
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; without it, edgecompile.lock beside the recipe.",
 )
+@format_option
 @set_option
 @verbosity_options
 @click.pass_obj
@@ -27,6 +28,7 @@ def lock(
     recipe: str,
     target_names: tuple[str, ...],
     output: Path | None,
+    output_format: str,
     overrides: tuple[str, ...],
 ) -> None:
     """Write the versions, files and seeds that RECIPE depends on, for `build --locked`."""
@@ -41,4 +43,4 @@ def lock(
     data = readable_json(make_lock(loaded, targets))
     with sole_writer(file.parent):
         write_whole(file, data)
-    app.data(str(file))
+    app.result({"file": str(file)}, str(file), output_format)

@@ -20,7 +20,7 @@ from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
     *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
-    *("compare", "matrix", "recipes", "targets", "cache", "doctor"),
+    *("compare", "lock", "verify", "bom", "matrix", "recipes", "targets", "cache", "doctor"),
 ]
 
 
@@ -206,6 +206,9 @@ JSON_CALLS = [
     ("eval", "dist/tiny/cpu-onnxruntime", "--recipe", "tiny"),
     ("recipes", "list"),
     ("compare", "dist", "dist"),
+    ("lock", "tiny"),
+    ("verify", "dist"),
+    ("bom", "dist"),
     ("matrix", "tiny"),
     ("recipes", "show", "tiny"),
     ("recipes", "schema"),
