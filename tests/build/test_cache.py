@@ -142,7 +142,7 @@ def test_many_builds_of_finished_steps_at_the_same_time_all_succeed(tiny, warm_c
     builds = [start(tiny) for _ in range(6)]
     outputs = [process.communicate(timeout=120) for process in builds]
     assert [process.returncode for process in builds] == [0] * 6, outputs
-    assert len(tree(tmp_path / "dist")) == 4
+    assert len(tree(tmp_path / "dist")) == 6
 
 
 def finished(cache: Path) -> set[str]:
@@ -195,9 +195,9 @@ def test_remains_of_a_killed_packaging_are_removed_by_the_next_build(
 def test_the_cache_says_where_it_is_and_how_large(edgecompile, warm_cache):
     body = edgecompile("cache", "info", "--format", "json").json()
     size = sum(path.stat().st_size for path in warm_cache.rglob("*") if path.is_file())
-    assert body == {"folder": str(warm_cache), "steps": 18, "bytes": size}
+    assert body == {"folder": str(warm_cache), "steps": 22, "bytes": size}
     assert edgecompile("cache", "info").stdout == (
-        f"folder  {warm_cache}\nsteps   18\nsize    {size / 1e6:.1f} MB\n"
+        f"folder  {warm_cache}\nsteps   22\nsize    {size / 1e6:.1f} MB\n"
     )
 
 
@@ -211,7 +211,7 @@ def test_clearing_removes_every_step_and_no_artifact(edgecompile, warm_cache, bu
     before = tree(built)
     result = edgecompile("cache", "clear")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.startswith("removed 18 steps, ")
+    assert result.stderr.startswith("removed 22 steps, ")
     assert finished(warm_cache) == set()
     assert tree(built) == before
     planned = edgecompile("build", "tiny", "--dry-run", "--format", "json").json()

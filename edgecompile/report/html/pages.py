@@ -50,6 +50,9 @@ def make_pages(
     packages = step_code(steps[0].function).packages
     plan = Plan(tuple(steps), (), step_code(steps[1].function), packages)
     outcomes = execute(plan, cache, _nothing, _nothing, use_cache=use_cache, log=log)
+    for outcome in outcomes.values():  # charts that failed leave a page without a word of its own
+        if outcome.error is not None:
+            raise outcome.error
     seconds = [o.cpu_seconds for o in outcomes.values() if o.cpu_seconds is not None]
     return Pages(
         {SUMMARY: _page(cache, outcomes[_SUMMARY])},
@@ -95,8 +98,6 @@ def _step(
 
 
 def _page(cache: Cache, outcome: StepOutcome) -> bytes:
-    if outcome.error is not None:
-        raise outcome.error
     record = outcome.record
     assert record is not None
     try:
