@@ -132,6 +132,8 @@ def test_the_recipe_beside_the_artifact_spells_every_default_out(two_builds):
         "improve": "auto",
         "fallback": False,
         "fallback_operators": 8,
+        "finetune": None,
+        "seed": 0,
         "sensitivity": False,
         "time_limit": None,
     }

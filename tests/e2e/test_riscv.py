@@ -213,7 +213,7 @@ def test_without_zig_the_build_says_what_to_type(edgecompile, tiny, monkeypatch)
     [
         ("isa=rv64gx", "letters of 'mafdcbv'"),
         ("vlen=100", "vlen"),
-        ("threads=2", "threads"),
+        ("threads=0", "threads"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_an_error_of_the_user(edgecompile, tiny, option, message):
