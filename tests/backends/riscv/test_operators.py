@@ -118,6 +118,7 @@ def test_vectors_of_every_length_compute_the_same(hubs, tmp_path):
         require_equal_on(hubs, combined, tmp_path, vlen)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("toolchain")
 def test_a_core_of_32_bits_without_floats_computes_the_same(hubs, tmp_path):
     combined = emulated(hubs, FIRST, "rv32imac", "bare-metal", tmp_path)
