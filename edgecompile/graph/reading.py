@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from edgecompile.graph.constants import is_static, static_value
 from edgecompile.graph.hub import Array, constant, shape_of
-from edgecompile.graph.qdq import WEIGHTED
+from edgecompile.graph.qdq import WEIGHT_INPUT, WEIGHTED
 
 AUTO_PAD = "auto_pad is not written: give explicit pads, as torch exports them"
 """Why a node that leaves its pads to the runtime is refused."""
@@ -187,3 +187,58 @@ def _origin(value: ir.Value | None) -> ir.Node | None:
         source = node.inputs[0]
         node = source.producer() if source is not None else None
     return node
+
+
+def refuse_gemm(node: ir.Node) -> str | None:
+    """A Gemm whose second matrix is an activation, or whose first is transposed."""
+    if not is_static(node.inputs[WEIGHT_INPUT]):
+        return "the second matrix of Gemm must be constant"
+    if node.attributes.get_int("transA", 0):
+        return "a transposed first matrix is not written"
+    return refuse_scaled_product(node)
+
+
+def refuse_matmul(node: ir.Node) -> str | None:
+    """A MatMul of vectors, of a constant first matrix, or of matrices of different rank."""
+    if is_static(node.inputs[0]):
+        return "the first matrix of MatMul must be an activation"
+    if is_static(node.inputs[1]):
+        if rank_of(node.inputs[0]) < 2:
+            return "a vector is no matrix here: reshape it"
+        return None if rank_of(node.inputs[1]) == 2 else "a constant matrix must be 2-D"
+    ranks = rank_of(node.inputs[0]), rank_of(node.inputs[1])
+    if min(ranks) < 2:
+        return "a vector is no matrix here: reshape it"
+    return None if ranks[0] == ranks[1] else "matrices of different rank are not written"
+
+
+def refuse_conv(node: ir.Node) -> str | None:
+    """A convolution over three dimensions, or with a weight that is an activation."""
+    if rank_of(node.inputs[0]) not in {3, 4}:
+        return "only convolutions over one or two dimensions are written"
+    if not is_static(node.inputs[WEIGHT_INPUT]):
+        return "the weight of a convolution must be constant"
+    return AUTO_PAD if auto_pads(node) else refuse_bias(node)
+
+
+def refuse_bias(node: ir.Node) -> str | None:
+    """A convolution with a bias that is an activation."""
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None or is_static(bias):
+        return None
+    return "the bias of a convolution must be constant"
+
+
+def refuse_resized_sizes(node: ir.Node) -> str | None:
+    """A Resize of other axes than height and width, or by scales that no sizes say."""
+    source = node.inputs[0]
+    assert source is not None
+    before, after = shape_of(source), shape_of(node.outputs[0])
+    if before[:2] != after[:2]:
+        return "only height and width are resized"
+    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if scales is None or scales.size == 0:
+        return None
+    if any(before[i] * float(scales.ravel()[i - 4]) != after[i] for i in (2, 3)):
+        return "scales that are not the ratio of the sizes are not written: give the size"
+    return None

@@ -7,9 +7,8 @@ import onnx_ir as ir
 from edgecompile.formats.tflite.emission import Emission
 from edgecompile.formats.tflite.flatbuffer import make_options
 from edgecompile.formats.tflite.operators.entry import Operator
-from edgecompile.graph.hub import constant, shape_of
 from edgecompile.graph.layout import CHANNELS_LAST
-from edgecompile.graph.reading import rank_of, resize_mode
+from edgecompile.graph.reading import rank_of, refuse_resized_sizes, resize_mode
 
 _MODES = {
     ("nearest", "asymmetric"): ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", {}),
@@ -44,22 +43,7 @@ def _refuse_resize(node: ir.Node) -> str | None:
         return "nearest resizing is written for nearest_mode floor only, as torch exports it"
     if node.attributes.get_int("antialias", 0):
         return "antialiasing is not written"
-    return _refuse_sizes(node)
-
-
-def _refuse_sizes(node: ir.Node) -> str | None:
-    """TFLite computes the scales from the sizes."""
-    source = node.inputs[0]
-    assert source is not None
-    before, after = shape_of(source), shape_of(node.outputs[0])
-    if before[:2] != after[:2]:
-        return "only height and width are resized"
-    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if scales is None or scales.size == 0:
-        return None
-    if any(before[i] * float(scales.ravel()[i - 4]) != after[i] for i in (2, 3)):
-        return "scales that are not the ratio of the sizes are not written: give the size"
-    return None
+    return refuse_resized_sizes(node)
 
 
 def emit_resize(emission: Emission, node: ir.Node) -> None:

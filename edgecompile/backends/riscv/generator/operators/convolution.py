@@ -17,7 +17,14 @@ from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.layout import CHANNELS_LAST
 from edgecompile.graph.qdq import WEIGHT_INPUT
-from edgecompile.graph.reading import AUTO_PAD, auto_pads, integers_of, rank_of
+from edgecompile.graph.reading import (
+    AUTO_PAD,
+    auto_pads,
+    integers_of,
+    rank_of,
+    refuse_bias,
+    refuse_conv,
+)
 
 _LINE = (0, 2, 1)
 """Channels last of a convolution over one dimension: an image of one row."""
@@ -123,21 +130,6 @@ def _cut(emission: Emission, node: ir.Node, image: Tensor, pads: list[int]) -> T
     return cut
 
 
-def _refuse_conv(node: ir.Node) -> str | None:
-    if rank_of(node.inputs[0]) not in {3, 4}:
-        return "only convolutions over one or two dimensions are written"
-    if not is_static(node.inputs[WEIGHT_INPUT]):
-        return "the weight of a convolution must be constant"
-    return AUTO_PAD if auto_pads(node) else _refuse_bias(node)
-
-
-def _refuse_bias(node: ir.Node) -> str | None:
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias is None or is_static(bias):
-        return None
-    return "the bias of a convolution must be constant"
-
-
 def _refuse_transposed(node: ir.Node) -> str | None:
     if rank_of(node.inputs[0]) != 4 or not is_static(node.inputs[WEIGHT_INPUT]):
         return "only transposed convolutions over two dimensions with constant weights are written"
@@ -147,10 +139,10 @@ def _refuse_transposed(node: ir.Node) -> str | None:
         return "transposed convolutions with dilation are not written"
     if "output_shape" in node.attributes:
         return "output_shape of ConvTranspose is not written: give pads, as torch exports them"
-    return AUTO_PAD if auto_pads(node) else _refuse_bias(node)
+    return AUTO_PAD if auto_pads(node) else refuse_bias(node)
 
 
 OPERATORS = {
-    "Conv": Operator(emit_conv, _refuse_conv),
+    "Conv": Operator(emit_conv, refuse_conv),
     "ConvTranspose": Operator(emit_conv_transpose, _refuse_transposed),
 }

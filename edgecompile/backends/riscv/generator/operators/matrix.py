@@ -19,7 +19,7 @@ from edgecompile.graph.constants import is_static
 from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.layout import CHANNELS_LAST, plain
 from edgecompile.graph.qdq import WEIGHT_INPUT
-from edgecompile.graph.reading import rank_of, refuse_scaled_product
+from edgecompile.graph.reading import refuse_gemm, refuse_matmul
 
 _PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0, 0, 0))
 
@@ -121,28 +121,7 @@ def _batch_strides(tensor: Tensor, batches: tuple[int, ...]) -> list[int]:
     return [0 if tensor.shape[axis] == 1 else strides[axis] for axis in range(len(batches))]
 
 
-def _refuse_gemm(node: ir.Node) -> str | None:
-    if not is_static(node.inputs[WEIGHT_INPUT]):
-        return "the second matrix of Gemm must be constant"
-    if node.attributes.get_int("transA", 0):
-        return "a transposed first matrix is not written"
-    return refuse_scaled_product(node)
-
-
-def _refuse_matmul(node: ir.Node) -> str | None:
-    if is_static(node.inputs[0]):
-        return "the first matrix of MatMul must be an activation"
-    if is_static(node.inputs[1]):
-        if rank_of(node.inputs[0]) < 2:
-            return "a vector is no matrix here: reshape it"
-        return None if rank_of(node.inputs[1]) == 2 else "a constant matrix must be 2-D"
-    ranks = rank_of(node.inputs[0]), rank_of(node.inputs[1])
-    if min(ranks) < 2:
-        return "a vector is no matrix here: reshape it"
-    return None if ranks[0] == ranks[1] else "matrices of different rank are not written"
-
-
 OPERATORS = {
-    "Gemm": Operator(emit_gemm, _refuse_gemm),
-    "MatMul": Operator(emit_matmul, _refuse_matmul),
+    "Gemm": Operator(emit_gemm, refuse_gemm),
+    "MatMul": Operator(emit_matmul, refuse_matmul),
 }

@@ -9,9 +9,9 @@ from edgecompile.backends.riscv.generator.emission import Emission
 from edgecompile.backends.riscv.generator.operators.entry import Operator
 from edgecompile.backends.riscv.generator.storage import Pointer, Tensor
 from edgecompile.backends.riscv.generator.text import real, structure
-from edgecompile.graph.hub import Array, constant, shape_of
+from edgecompile.graph.hub import Array
 from edgecompile.graph.layout import CHANNELS_LAST
-from edgecompile.graph.reading import rank_of, resize_mode
+from edgecompile.graph.reading import rank_of, refuse_resized_sizes, resize_mode
 
 _COORDINATES = frozenset({"asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners"})
 
@@ -94,22 +94,7 @@ def _refuse_resize(node: ir.Node) -> str | None:
         return "nearest resizing is written for asymmetric coordinates and nearest_mode floor only"
     if node.attributes.get_int("antialias", 0):
         return "antialiasing is not written"
-    return _refuse_sizes(node)
-
-
-def _refuse_sizes(node: ir.Node) -> str | None:
-    """The scales are computed from the sizes."""
-    source = node.inputs[0]
-    assert source is not None
-    before, after = shape_of(source), shape_of(node.outputs[0])
-    if before[:2] != after[:2]:
-        return "only height and width are resized"
-    scales = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if scales is None or scales.size == 0:
-        return None
-    if any(before[i] * float(scales.ravel()[i - 4]) != after[i] for i in (2, 3)):
-        return "scales that are not the ratio of the sizes are not written: give the size"
-    return None
+    return refuse_resized_sizes(node)
 
 
 OPERATORS = {"Resize": Operator(emit_resize, _refuse_resize)}
