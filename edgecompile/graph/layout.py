@@ -18,6 +18,11 @@ def plain(rank: int) -> Order:
     return tuple(range(rank))
 
 
+def border_order(rank: int) -> Order:
+    """How graph inputs and outputs are stored: channels last for images, else plain."""
+    return CHANNELS_LAST if rank == 4 else plain(rank)
+
+
 def stored_shape(shape: Sequence[int], order: Order) -> tuple[int, ...]:
     """The shape in the file of a tensor of the hub's `shape`."""
     return tuple(shape[axis] for axis in order)

@@ -18,17 +18,17 @@ from edgecompile.errors import ContractError
 from edgecompile.formats.tflite.choices import Forms
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
 from edgecompile.formats.tflite.versions import lowest_version
-from edgecompile.graph.clamps import CLAMPS, clamp_bounds
-from edgecompile.graph.constants import dequantized_constant, is_static, static_value
-from edgecompile.graph.hub import Array, is_float, name_of, shape_of
+from edgecompile.graph.clamps import clamp_bounds
+from edgecompile.graph.constants import dequantized_constant, is_static
+from edgecompile.graph.hub import Array, name_of, shape_of
 from edgecompile.graph.layout import (
     Order,
     moves_nothing,
     permutation,
-    plain,
     stored_shape,
 )
-from edgecompile.graph.qdq import TensorParams, integer_inputs, tensor_params
+from edgecompile.graph.qdq import TensorParams, tensor_params
+from edgecompile.graph.written import Weight, Written, clamp_behind
 
 
 @dataclass(frozen=True)
@@ -51,27 +51,16 @@ class Tensor:
         return stored_shape(self.shape, self.order)
 
 
-@dataclass(frozen=True)
-class Weight:
-    """A constant weight as the hub holds it: int8 with `scale` (one number, or one per slice of
-    `axis`), or float32 or float16 without."""
-
-    data: Array
-    scale: Array | None = None
-    axis: int | None = None
-
-
-class Emission:
+class Emission(Written[Tensor]):
     """One hub on its way into one file. `integer_bits` says by the name of an ONNX operator which
     widths of integers it has kernels for."""
 
     def __init__(
         self, writer: ModelWriter, integer_bits: Mapping[str, frozenset[int]], forms: Forms
     ) -> None:
+        super().__init__(integer_bits)
         self.writer = writer
-        self.integer_bits = integer_bits
         self.forms = forms
-        self._tensors: dict[str, Tensor] = {}
         self._floats: dict[int, Tensor] = {}
         self._moved: dict[tuple[int, Order], int] = {}
         # By each of the file's tensors that are one in other shapes: all of them, the first first.
@@ -79,51 +68,7 @@ class Emission:
 
     # What the hub's values are in the file
 
-    def define(self, value: ir.Value, tensor: Tensor) -> None:
-        """Say which tensor holds a value of the hub."""
-        self._tensors[name_of(value)] = tensor
-
-    def lookup(self, value: ir.Value) -> Tensor | None:
-        """The tensor of an activation, seen through its DequantizeLinear; None if not written."""
-        node = value.producer()
-        if node is not None and node.op_type == "DequantizeLinear":
-            source = node.inputs[0]
-            assert source is not None
-            return self._tensors.get(name_of(source))
-        return self._tensors.get(name_of(value))
-
-    def is_integer(self, node: ir.Node) -> bool:
-        """Does the file compute this operator on integers?"""
-        for index in integer_inputs(node):
-            value = node.inputs[index]
-            if is_static(value) and dequantized_constant(value) is None:
-                return False  # put back to float between tensors that are integers
-        found: list[TensorParams | None] = []
-        for value in node.inputs:
-            if value is None or not is_float(value) or is_static(value):
-                continue
-            tensor = self.lookup(value)
-            found.append(None if tensor is None else tensor.params)
-        results = [output for output in node.outputs if output.uses() or output.is_graph_output()]
-        found += [_result_params(output) for output in results]
-        widths = {0 if params is None else params.bits for params in found}
-        return len(widths) == 1 and widths <= self.integer_bits.get(node.op_type, frozenset())
-
     # Reading operands
-
-    def activation(self, node: ir.Node, index: int, order: Order | None = None) -> Tensor:
-        """The activation at input `index`, integer or float as the operator is.
-
-        With `order`, stored in that order, by a TRANSPOSE if need be.
-        """
-        value = node.inputs[index]
-        assert value is not None
-        tensor = self.lookup(value)
-        if tensor is None:
-            raise ContractError(f"{node.name}: the tensor {value.name} was not emitted")
-        if tensor.params is not None and not self.is_integer(node):
-            tensor = self.dequantized(tensor)
-        return tensor if order is None else self.in_order(tensor, order)
 
     def operand(self, node: ir.Node, index: int, order: Order, rank: int) -> Tensor:
         """Like `activation`, for an operand that may be a constant and is broadcast to `rank`."""
@@ -145,26 +90,6 @@ class Emission:
         shape = (1,) * missing + tensor.shape
         order = (*range(missing), *(axis + missing for axis in tensor.order))
         return self.reshape(tensor, shape, order)
-
-    def constant_operand(self, node: ir.Node, index: int) -> tuple[Array, TensorParams | None]:
-        """A constant operand's int8 values and parameters; float values for a float operator."""
-        value = node.inputs[index]
-        assert value is not None
-        stored = dequantized_constant(value)
-        pair = value.producer()
-        if stored is not None and pair is not None and self.is_integer(node):
-            return stored.data, tensor_params(pair)
-        return self.real_constant(node, index), None
-
-    def real_constant(self, node: ir.Node, index: int) -> Array:
-        """The values of a constant input: float32 (or float16 where the hub holds it so),
-        dequantized if the hub holds integers."""
-        value = node.inputs[index]
-        assert value is not None
-        array = static_value(value)
-        if array is None:
-            raise ContractError(f"{node.name}: input {index} is no constant")
-        return array
 
     def weight(self, node: ir.Node, index: int, *, hybrid: bool = True) -> Weight:
         """The constant weight at input `index`: the hub's integers, or floats.
@@ -202,12 +127,6 @@ class Emission:
 
     # Writing results
 
-    def result(self, node: ir.Node, order: Order, output: int = 0) -> Tensor:
-        """The tensor of a node's result, for an operator that cannot carry a clamp."""
-        tensor = self.draft(node, shape_of(node.outputs[output]), order, output)
-        self.publish(node, tensor, output=output)
-        return tensor
-
     def fusing_result(self, node: ir.Node, order: Order) -> tuple[Tensor, str]:
         """The tensor of a node's result, and the clamp behind it as a fused activation."""
         tensor = self.draft(node, shape_of(node.outputs[0]), order)
@@ -215,15 +134,9 @@ class Emission:
         self.publish(node, tensor, activation)
         return tensor, activation
 
-    def draft(self, node: ir.Node, shape: Sequence[int], order: Order, output: int = 0) -> Tensor:
-        """A new tensor of the type of a node's result, to be published when it has its shape."""
-        value = node.outputs[output]
-        params = _result_params(value) if self.is_integer(node) else None
-        return self.new(name_of(value), shape, order, params)
-
     def activation_behind(self, node: ir.Node) -> str:
         """The schema's name of the activation that a kernel can fuse, or NONE."""
-        clamp = _clamp_behind(node.outputs[0])
+        clamp = clamp_behind(node.outputs[0])
         return (fused_activation(clamp) if clamp is not None else None) or "NONE"
 
     def publish(
@@ -232,23 +145,10 @@ class Emission:
         """Say that `tensor` holds a node's result: behind its clamp, if that was fused."""
         value = node.outputs[output]
         if activation != "NONE":
-            clamp = _clamp_behind(value)
+            clamp = clamp_behind(value)
             assert clamp is not None
             value = clamp.outputs[0]
-        self.define(value, tensor)
-        if tensor.params is None:
-            return
-        for use in value.uses():
-            if use.node.op_type == "QuantizeLinear":
-                if tensor_params(use.node) != tensor.params:
-                    raise ContractError(
-                        f"{node.name} ({node.op_type}) keeps its scale, and the hub changes it"
-                    )
-                self.define(use.node.outputs[0], tensor)
-
-    def is_published(self, node: ir.Node) -> bool:
-        """Is a node's result written already, by the operator that it is fused into?"""
-        return name_of(node.outputs[0]) in self._tensors
+        self.publish_value(node, value, tensor)
 
     def new(
         self, name: str, shape: Sequence[int], order: Order, params: TensorParams | None
@@ -358,43 +258,10 @@ class Emission:
         self.define(node.outputs[0], replace(result, flattened=tensor.flattened))
 
 
-def border_order(rank: int) -> Order:
-    """How graph inputs and outputs are stored: channels last for images, else plain."""
-    return (0, 2, 3, 1) if rank == 4 else plain(rank)
-
-
 def fused_activation(clamp: ir.Node) -> str | None:
     """The name of the activation that TFLite can fuse; None for other bounds."""
     names = {(0.0, float("inf")): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1"}
     return names.get(clamp_bounds(clamp))
-
-
-def _clamp_behind(value: ir.Value) -> ir.Node | None:
-    """The Relu or Clip that is the only reader of an operator's result."""
-    consumers = [use.node for use in value.uses()]
-    producer = value.producer()
-    if (
-        len(consumers) != 1
-        or consumers[0].op_type not in CLAMPS
-        or value.is_graph_output()
-        or producer is None
-        or producer.op_type == "DequantizeLinear"
-    ):
-        return None
-    return consumers[0]
-
-
-def _result_params(value: ir.Value) -> TensorParams | None:
-    """The parameters of the QuantizeLinear that alone reads a result, through a clamp."""
-    clamp = _clamp_behind(value)
-    if clamp is not None:
-        value = clamp.outputs[0]
-    consumers = [use.node for use in value.uses()]
-    if value.is_graph_output() or not consumers:
-        return None
-    if any(node.op_type != "QuantizeLinear" for node in consumers):
-        return None
-    return tensor_params(consumers[0])
 
 
 def _quantization(params: TensorParams) -> Quantization:

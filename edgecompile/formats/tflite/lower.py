@@ -10,11 +10,11 @@ import onnx_ir as ir
 
 from edgecompile.errors import ContractError, TargetCannotRun
 from edgecompile.formats.tflite.choices import Border, Forms
-from edgecompile.formats.tflite.emission import Emission, Tensor, border_order
+from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import ModelWriter, Quantization, make_options
 from edgecompile.formats.tflite.operators import OPERATORS
 from edgecompile.graph.hub import name_of, shape_of
-from edgecompile.graph.layout import stored_shape
+from edgecompile.graph.layout import border_order, stored_shape
 from edgecompile.graph.qdq import TensorParams, tensor_params
 
 PLAIN = Forms()

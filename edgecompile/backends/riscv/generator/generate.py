@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgecompile.backends.riscv.generator.arena import plan_arena
 from edgecompile.backends.riscv.generator.check import check_operators, is_folded
 from edgecompile.backends.riscv.generator.crossing import quantize
-from edgecompile.backends.riscv.generator.emission import Emission, border_order
+from edgecompile.backends.riscv.generator.emission import Emission
 from edgecompile.backends.riscv.generator.movement import move_tensor, part_in_place
 from edgecompile.backends.riscv.generator.operators.table import OPERATORS
 from edgecompile.backends.riscv.generator.source import Borders, model_source, names_of
@@ -18,6 +18,7 @@ from edgecompile.backends.riscv.isa import Isa
 from edgecompile.backends.riscv.program import Block, Border, ElementType, Program
 from edgecompile.errors import ContractError, TargetCannotRun
 from edgecompile.graph.hub import name_of, shape_of
+from edgecompile.graph.layout import border_order
 from edgecompile.graph.macs import count_macs
 from edgecompile.graph.qdq import tensor_params
 

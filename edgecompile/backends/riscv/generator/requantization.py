@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgecompile.backends.riscv.generator.emission import Emission, Result, Weight
+from edgecompile.backends.riscv.generator.emission import Emission, Result
 from edgecompile.graph.hub import Array
 from edgecompile.graph.qdq import TensorParams
+from edgecompile.graph.written import Weight
 
 _INT32 = np.iinfo(np.int32)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.formats.tflite.emission import Emission, Tensor, Weight
+from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import VALID, activation_code, make_options
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.formats.tflite.operators.padding import pad_image, padding_of
@@ -25,6 +25,7 @@ from edgecompile.graph.reading import (
     refuse_bias,
     refuse_conv,
 )
+from edgecompile.graph.written import Weight
 
 CHANNELS_LAST_1D = (0, 2, 1)
 

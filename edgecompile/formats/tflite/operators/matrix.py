@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.formats.tflite.emission import Emission, Tensor, Weight
+from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import VALID, activation_code, make_options
 from edgecompile.formats.tflite.operators.entry import Operator
 from edgecompile.formats.tflite.operators.weights import bias_tensor, kernel_kind, weight_tensor
@@ -16,6 +16,7 @@ from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.layout import CHANNELS_LAST, plain
 from edgecompile.graph.qdq import WEIGHT_INPUT
 from edgecompile.graph.reading import rank_of, refuse_gemm, refuse_matmul
+from edgecompile.graph.written import Weight
 
 
 def emit_gemm(emission: Emission, node: ir.Node) -> None:

@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from edgecompile.formats.tflite.emission import Emission, Tensor, Weight
+from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import Quantization
 from edgecompile.graph.hub import Array
+from edgecompile.graph.written import Weight
 
 _INT32 = np.iinfo(np.int32)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.backends.riscv.generator.emission import Emission, Weight
+from edgecompile.backends.riscv.generator.emission import Emission
 from edgecompile.backends.riscv.generator.movement import fill, place
 from edgecompile.backends.riscv.generator.operators.entry import Operator
 from edgecompile.backends.riscv.generator.products import Product, Window, emit_product
@@ -25,6 +25,7 @@ from edgecompile.graph.reading import (
     refuse_bias,
     refuse_conv,
 )
+from edgecompile.graph.written import Weight
 
 _LINE = (0, 2, 1)
 """Channels last of a convolution over one dimension: an image of one row."""

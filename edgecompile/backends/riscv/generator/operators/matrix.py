@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from edgecompile.backends.riscv.generator.emission import Emission, Weight
+from edgecompile.backends.riscv.generator.emission import Emission
 from edgecompile.backends.riscv.generator.movement import strides_of
 from edgecompile.backends.riscv.generator.operators.entry import Operator
 from edgecompile.backends.riscv.generator.products import Product, Window, emit_product
@@ -20,6 +20,7 @@ from edgecompile.graph.hub import Array, shape_of
 from edgecompile.graph.layout import CHANNELS_LAST, plain
 from edgecompile.graph.qdq import WEIGHT_INPUT
 from edgecompile.graph.reading import refuse_gemm, refuse_matmul
+from edgecompile.graph.written import Weight
 
 _PIXEL = Window((1, 1), (1, 1), (1, 1), (0, 0, 0, 0))
 
