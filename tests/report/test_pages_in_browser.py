@@ -15,8 +15,6 @@ from edgecompile.report.html.charts import summary_charts, target_charts
 from edgecompile.report.html.draw import draw_charts
 from edgecompile.report.html.write import write_page
 
-pytestmark = pytest.mark.full  # a browser for each costs CI a minute
-
 SUMMARY, CORAL = "summary.html", "coral-usb/report.html"
 DESK, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
