@@ -120,7 +120,8 @@ def _explain(schema: type[BaseModel], item: Any, path: KeyPath) -> tuple[str, st
     if kind == "missing":
         return f"the key '{dotted}' is missing", None
     if kind == "value_error":
-        return f"{dotted}: {context['error']}", None
+        # A rule about several keys of the document is about none of them alone.
+        return f"{dotted}: {context['error']}" if dotted else str(context["error"]), None
     if kind in _WORDS:
         text = _WORDS[kind].format(**context)
         written = "" if kind == "too_short" else f", not {_written(item['input'])}"

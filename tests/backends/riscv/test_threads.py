@@ -76,3 +76,12 @@ def test_the_program_does_the_parts_with_one_core_and_make_links_threads(tmp_pat
 def test_threads_need_a_system(tmp_path):
     with pytest.raises(ValueError, match="threads are for environment: linux"):
         RiscvOptions(isa="rv32imac", environment="bare-metal", threads=2)
+
+
+def test_threads_without_a_system_are_told_in_one_sentence(edgecompile, tiny):
+    options = ("-t", "rv32imac-mcu", "--set", "lower.riscv.threads=2")
+    result = edgecompile("build", tiny, "-q", *options)
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (
+        2,
+        "error: threads are for environment: linux",
+    )
