@@ -242,3 +242,13 @@ def refuse_resized_sizes(node: ir.Node) -> str | None:
     if any(before[i] * float(scales.ravel()[i - 4]) != after[i] for i in (2, 3)):
         return "scales that are not the ratio of the sizes are not written: give the size"
     return None
+
+
+def refuse_layer_normalization(node: ir.Node) -> str | None:
+    """A LayerNormalization over more than the last axis, or with weights that are activations."""
+    axis = node.attributes.get_int("axis", -1)
+    if axis not in {-1, rank_of(node.inputs[0]) - 1}:
+        return "LayerNormalization is written over the last axis only"
+    if not all(is_static(value) for value in node.inputs[1:] if value is not None):
+        return "weight and bias of LayerNormalization must be constant"
+    return None

@@ -94,10 +94,7 @@ def place(
     steps: Sequence[int] | None = None,
 ) -> None:
     """Write a tensor into a larger one of the same order, from `start`, `steps` apart."""
-    strides = strides_of(result.stored)
-    apart = [1] * len(start) if steps is None else list(steps)
-    offset = sum(start[axis] * stride for axis, stride in zip(x.order, strides, strict=True))
-    to = [apart[axis] * stride for axis, stride in zip(x.order, strides, strict=True)]
+    offset, to = _walk(result, start, steps)
     move(emission, x, result, x.stored, strides_of(x.stored), to, to_offset=offset)
 
 
@@ -109,11 +106,19 @@ def take(
     steps: Sequence[int] | None = None,
 ) -> None:
     """Read a part of a tensor, from `start`, `steps` apart, into one of the same order."""
-    strides = strides_of(x.stored)
-    apart = [1] * len(start) if steps is None else list(steps)
-    offset = sum(start[axis] * stride for axis, stride in zip(x.order, strides, strict=True))
-    taken = [apart[axis] * stride for axis, stride in zip(x.order, strides, strict=True)]
+    offset, taken = _walk(x, start, steps)
     move(emission, x, result, result.stored, taken, strides_of(result.stored), from_offset=offset)
+
+
+def _walk(
+    whole: Tensor, start: Sequence[int], steps: Sequence[int] | None
+) -> tuple[int, list[int]]:
+    """Where in a tensor its part at `start` begins, and the elements between neighbours of the
+    part along each stored axis."""
+    strides = list(zip(whole.order, strides_of(whole.stored), strict=True))
+    apart = [1] * len(start) if steps is None else list(steps)
+    offset = sum(start[axis] * stride for axis, stride in strides)
+    return offset, [apart[axis] * stride for axis, stride in strides]
 
 
 def part_in_place(x: Tensor, start: Sequence[int], shape: Sequence[int]) -> Tensor | None:

@@ -8,9 +8,8 @@ import onnx_ir as ir
 from edgecompile.formats.tflite.emission import Emission, Tensor
 from edgecompile.formats.tflite.flatbuffer import make_options
 from edgecompile.formats.tflite.operators.entry import Operator
-from edgecompile.graph.constants import is_static
 from edgecompile.graph.layout import plain
-from edgecompile.graph.reading import rank_of
+from edgecompile.graph.reading import rank_of, refuse_layer_normalization
 
 
 def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:
@@ -51,13 +50,8 @@ def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:
     emission.op("ADD", [weighted, bias], [result], make_options("AddOptions"))
 
 
-def _refuse(node: ir.Node) -> str | None:
-    axis = node.attributes.get_int("axis", -1)
-    if axis not in {-1, rank_of(node.inputs[0]) - 1}:
-        return "LayerNormalization is written over the last axis only"
-    if not all(is_static(value) for value in node.inputs[1:] if value is not None):
-        return "weight and bias of LayerNormalization must be constant"
-    return None
-
-
-OPERATORS = {"LayerNormalization": Operator(emit_layer_normalization, _refuse, integer=False)}
+OPERATORS = {
+    "LayerNormalization": Operator(
+        emit_layer_normalization, refuse_layer_normalization, integer=False
+    )
+}

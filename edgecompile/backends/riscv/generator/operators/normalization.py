@@ -8,8 +8,7 @@ import onnx_ir as ir
 from edgecompile.backends.riscv.generator.emission import Emission
 from edgecompile.backends.riscv.generator.operators.entry import Operator
 from edgecompile.backends.riscv.generator.text import structure
-from edgecompile.graph.constants import is_static
-from edgecompile.graph.reading import rank_of
+from edgecompile.graph.reading import refuse_layer_normalization
 
 
 def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:
@@ -47,13 +46,4 @@ def emit_layer_normalization(emission: Emission, node: ir.Node) -> None:
     emission.publish_clamped(node, y)
 
 
-def _refuse(node: ir.Node) -> str | None:
-    axis = node.attributes.get_int("axis", -1)
-    if axis not in {-1, rank_of(node.inputs[0]) - 1}:
-        return "LayerNormalization is written over the last axis only"
-    if not all(is_static(value) for value in node.inputs[1:] if value is not None):
-        return "weight and bias of LayerNormalization must be constant"
-    return None
-
-
-OPERATORS = {"LayerNormalization": Operator(emit_layer_normalization, _refuse)}
+OPERATORS = {"LayerNormalization": Operator(emit_layer_normalization, refuse_layer_normalization)}
