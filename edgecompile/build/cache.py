@@ -55,6 +55,14 @@ class Record:
         return digest_json({n.removeprefix(inside): digest for n, digest in files.items()})
 
 
+class DamagedCache(Exception):
+    """A finished step's bytes are not those that were recorded; `key` names the step."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 class Cache:
     """Finished steps under one folder, safe for several processes at once."""
 

@@ -46,6 +46,13 @@ targets_option = click.option(
     metavar="TARGET",
     help="A target's name or YAML file, in place of the recipe's; may be repeated.",
 )
+matrix_option = click.option(
+    "-c",
+    "--matrix",
+    "matrix_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A YAML file of recipes and targets, in place of RECIPE (docs/many-devices.md).",
+)
 set_option = click.option(
     "--set",
     "overrides",
