@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -58,11 +57,15 @@ def execute(
 
     As `carry_out_plan`, for who has nothing else to do meanwhile.
     """
-    with ExitStack() as stack:
-        if logs is None:
-            logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgecompile-")))
-        workers = stack.enter_context(LocalWorkers(logs))
-        return asyncio.run(carry_out_plan(plan, cache, judge, listener, Execution(workers)))
+
+    async def alone(folder: Path) -> dict[str, StepOutcome]:
+        async with LocalWorkers(folder) as workers:
+            return await carry_out_plan(plan, cache, judge, listener, Execution(workers))
+
+    if logs is not None:
+        return asyncio.run(alone(logs))
+    with tempfile.TemporaryDirectory(prefix="edgecompile-") as folder:
+        return asyncio.run(alone(Path(folder)))
 
 
 async def carry_out_plan(

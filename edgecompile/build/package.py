@@ -93,6 +93,7 @@ def copy_artifact(cache: Cache, record: Record, destination: Path) -> None:
     Raises:
         DamagedCache: the cache does not hold what it recorded.
     """
+    cache.bring(record)
     for name, stored in record.files.items():
         target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -58,11 +58,14 @@ class WorkerProcess:
 
     def death(self, job: Job) -> ToolchainFailed:
         """What to say when the process died over `job`; the next job gets a new one."""
-        self._pool = None
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
         said = self._said()[self._said_before :]
         words, _, dump = said.partition(_CRASH)
         last = words.strip().splitlines()[-1:] or ["nothing"]
         code = _exit_code(self._processes)
+        self._processes = []
         kind = WorkerKilled if code == -signal.SIGKILL else ToolchainFailed
         return kind(
             f"the process that ran the step {job.name} died{_how(code)}; it said: {last[0]}",

@@ -68,7 +68,7 @@ def carry_out(job: Job) -> Outcome:
         with cache.locked(job.key):
             if job.use_cache:
                 record = cache.lookup(job.key)
-                if record is not None and cache.is_intact(record):
+                if record is not None and _is_here(record, cache):
                     return Outcome(record, None, time.monotonic() - started, _peak_bytes())
             inputs = {name: _path_of(source, cache) for name, source in job.inputs.items()}
             forget_user_code()
@@ -90,10 +90,15 @@ def _path_of(source: External | Stored, cache: Cache) -> Path:
     if isinstance(source, External):
         return source.path
     record = cache.lookup(source.key)
-    if record is None or not cache.is_intact(record):
+    if record is None or not _is_here(record, cache):
         raise DamagedCache(source.key)
     folder = cache.files(source.key)
     return folder if source.file is None else folder / source.file
+
+
+def _is_here(record: Record, cache: Cache) -> bool:
+    cache.bring(record)
+    return cache.is_intact(record)
 
 
 _CACHE_REMEDY = "free space, or set EDGECOMPILE_CACHE to a folder that can be written"

@@ -22,6 +22,9 @@ class Pointless(Exception):
 class Workers(Protocol):
     """Carries out jobs, several at once; the order among those that wait is by priority."""
 
+    async def size(self) -> int:
+        """How many at once."""
+
     async def run(
         self, job: Job, priority: tuple[int, ...], still: Callable[[], bool] = lambda: True
     ) -> Outcome:
@@ -38,7 +41,8 @@ class Workers(Protocol):
 class LocalWorkers:
     """Up to `jobs` processes on this machine, in the memory that is free, or in `memory` bytes.
 
-    A context manager: the processes end with it. Each prints to a file of its own in `logs`.
+    An asynchronous context manager: the processes end with it. Each prints to a file of its own in
+    `logs`.
     """
 
     def __init__(self, logs: Path, jobs: int = 1, memory: int | None = None) -> None:
@@ -47,6 +51,10 @@ class LocalWorkers:
         self._threads = max(1, cores() // jobs)
         self._idle: list[WorkerProcess] = []
         self._all: list[WorkerProcess] = []
+
+    async def size(self) -> int:
+        """As `Workers.size`."""
+        return self._room.jobs
 
     async def run(
         self, job: Job, priority: tuple[int, ...], still: Callable[[], bool] = lambda: True
@@ -81,10 +89,10 @@ class LocalWorkers:
         self._all.append(process)
         return process
 
-    def __enter__(self) -> LocalWorkers:
+    async def __aenter__(self) -> LocalWorkers:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

@@ -12,6 +12,7 @@ from edgecompile.cli.app import App
 from edgecompile.cli.ci_outputs import write_ci_outputs
 from edgecompile.cli.entries import chosen_entries
 from edgecompile.cli.options import (
+    SHARED_VARIABLE,
     SIGNING_VARIABLE,
     format_option,
     matrix_option,
@@ -24,7 +25,10 @@ from edgecompile.cli.options import (
 
 if TYPE_CHECKING:
     from edgecompile.build.cache import Cache
+    from edgecompile.build.cluster import ClusterWorkers
     from edgecompile.build.matrix import Entry, EntryResult
+    from edgecompile.build.store import Store
+    from edgecompile.build.workers import LocalWorkers
 
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -48,6 +52,19 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "-k", "--keep-going", is_flag=True, help="Begin further recipes after one of them has failed."
+)
+@click.option(
+    "--scheduler",
+    metavar="URL",
+    help="Carry out the steps on a Dask cluster, tcp://HOST:8786, in place of --jobs.",
+)
+@click.option(
+    "--shared-cache",
+    "shared",
+    metavar="URL",
+    envvar=SHARED_VARIABLE,
+    show_envvar=True,
+    help="Take finished steps from there, and give them: file:///mnt/cache, s3://bucket/cache.",
 )
 @click.option("--junit", type=FILE, help="Write JUnit XML: a case for each step and target.")
 @click.option("--sarif", type=FILE, help="Write SARIF 2.1.0: findings on lines of your Python.")
@@ -76,6 +93,8 @@ def build(
     no_cache: bool,
     jobs: int,
     keep_going: bool,
+    scheduler: str | None,
+    shared: str | None,
     junit: Path | None,
     sarif: Path | None,
     signing_key: Path | None,
@@ -94,7 +113,8 @@ def build(
     from edgecompile.build.cache import Cache
     from edgecompile.build.execute import Execution
     from edgecompile.build.matrix import build_all
-    from edgecompile.build.workers import LocalWorkers
+    from edgecompile.build.shared_cache import SharedCache
+    from edgecompile.build.store import Store
     from edgecompile.cache_root import default_cache_root
     from edgecompile.report.html.pages import make_pages
     from edgecompile.report.progress import build_progress
@@ -103,30 +123,48 @@ def build(
     entries = chosen_entries(recipes, matrix_file, target_names, overrides)
     if locked or lock_file is not None:
         _require_locked(entries, lock_file)
-    cache = Cache(default_cache_root())
+    if scheduler is not None and shared is None:
+        raise click.UsageError(
+            "--scheduler needs --shared-cache URL: through it the machines exchange what they make"
+        )
+    store = None if shared is None else Store(shared)
+    root = default_cache_root()
+    cache = Cache(root) if store is None else SharedCache(root, store)
     if dry_run:
         return _show_plan(app, entries, cache, output_format)
     title = entries[0].model if len(entries) == 1 else f"{len(entries)} recipes"
-    with (
-        build_progress(app.verbosity, title) as progress,
-        LocalWorkers(progress.logs, jobs) as workers,
-    ):
-        results = asyncio.run(
-            build_all(
-                entries,
-                BuildOptions(output, cache, make_pages, sign),
-                Execution(workers, not no_cache),
-                progress.listener_of,
-                at_once=jobs,
-                keep_going=keep_going,
-            )
-        )
+    with build_progress(app.verbosity, title) as progress:
+
+        async def all_of_them() -> list[EntryResult]:
+            async with _workers(progress.logs, jobs, scheduler, store) as workers:
+                return await build_all(
+                    entries,
+                    BuildOptions(output, cache, make_pages, sign),
+                    Execution(workers, not no_cache),
+                    progress.listener_of,
+                    at_once=await workers.size(),
+                    keep_going=keep_going,
+                )
+
+        results = asyncio.run(all_of_them())
     alone = len(recipes) == 1 and matrix_file is None
     _report(app, results, output, output_format, alone)
     write_ci_outputs(app, results, junit, sarif)
     for error in dict.fromkeys(error for one in results for error in one.errors):
         app.error(error)
     return max(one.exit_code for one in results)
+
+
+def _workers(
+    logs: Path, jobs: int, scheduler: str | None, store: Store | None
+) -> LocalWorkers | ClusterWorkers:
+    if scheduler is None or store is None:
+        from edgecompile.build.workers import LocalWorkers
+
+        return LocalWorkers(logs, jobs)
+    from edgecompile.build.cluster import ClusterWorkers
+
+    return ClusterWorkers(scheduler, store)
 
 
 def _report(

@@ -92,11 +92,16 @@ def _build_again(
     with (
         tempfile.TemporaryDirectory(prefix="edgecompile-") as folder,
         build_progress(app.verbosity, loaded.recipe.name) as progress,
-        LocalWorkers(progress.logs) as workers,
     ):
         cache = Cache(Path(folder) / "cache")
         options = BuildOptions(Path(folder) / "dist", cache, make_pages)
-        return asyncio.run(rebuild(dist, loaded, options, Execution(workers), progress.listener))
+
+        async def again() -> dict[Path, list[str]]:
+            async with LocalWorkers(progress.logs) as workers:
+                how = Execution(workers)
+                return await rebuild(dist, loaded, options, how, progress.listener)
+
+        return asyncio.run(again())
 
 
 _SIGNED = {

@@ -97,6 +97,7 @@ def _step(
 def _page(cache: Cache, outcome: StepOutcome) -> bytes:
     record = outcome.record
     assert record is not None
+    cache.bring(record)
     try:
         data = (cache.files(record.key) / PAGE).read_bytes()
     except OSError:
