@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.workers import preloaded_context
+
 settings.register_profile("same-every-time", deadline=None, derandomize=True)
 settings.load_profile("same-every-time")
 
@@ -81,6 +83,14 @@ CommandLine = Callable[..., Result]
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all tests that only need something built."""
     return tmp_path_factory.mktemp("shared-cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded_workers() -> Iterator[None]:
+    """Builds in this process take workers that have imported the libraries: see tests/workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgecompile.build.execute.get_context", lambda _: preloaded_context())
+        yield
 
 
 @pytest.fixture(autouse=True)
