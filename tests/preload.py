@@ -6,6 +6,7 @@ one thread.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import warnings
@@ -52,6 +53,7 @@ def prepare() -> None:
         program = torch.export.export(torch.nn.Linear(4, 3), (torch.zeros(1, 4),), strict=False)
         torch.onnx.export(program, (), dynamo=True, opset_version=OPSET, verbose=False)
     logging.disable(logging.NOTSET)
+    gc.freeze()  # collections in a fork leave alone, and uncopied, what is here
 
 
 prepare()
