@@ -160,7 +160,7 @@ def carry_out_far(far: FarJob) -> Outcome:
             parameters[_FOLDER] = str(folder)
         inputs = dict(far.job.inputs)
         for name, (digest, file) in far.files.items():
-            folder = _taken(far.store, root, digest, lambda f, file=file: digest_path(f / file))
+            folder = _taken(far.store, root, digest, _digest_below(file))
             inputs[name] = External(folder / file, digest)
         return carry_out(replace(far.job, inputs=inputs, parameters=parameters, cache=cache))
 
@@ -208,6 +208,10 @@ def _taken(store: Store, root: Path, digest: str, digest_of: Callable[[Path], st
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return final
+
+
+def _digest_below(name: str) -> Callable[[Path], str]:
+    return lambda folder: digest_path(folder / name)
 
 
 def _blob(digest: str) -> str:
