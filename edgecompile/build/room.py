@@ -33,11 +33,15 @@ def free_memory() -> int:
 
 
 @dataclass(order=True)
-class _Waiting:
+class Place:
+    """What a step waits for, and then holds."""
+
     priority: tuple[int, ...]
     number: int
     need: int = field(compare=False)
     turn: asyncio.Future[None] = field(compare=False)
+    crowded: bool = field(default=False, compare=False)
+    """Whether another step was at work beside it at any time."""
 
 
 class Room:
@@ -46,9 +50,8 @@ class Room:
     def __init__(self, jobs: int, memory: int | None = None) -> None:
         self.jobs = jobs
         self._memory = memory
-        self._busy = 0
-        self._reserved = 0
-        self._queue: list[_Waiting] = []
+        self._inside: list[Place] = []
+        self._queue: list[Place] = []
         self._count = 0
         self._peaks: dict[str, int] = {}
 
@@ -62,28 +65,26 @@ class Room:
     @property
     def busy(self) -> int:
         """Steps at work."""
-        return self._busy
+        return len(self._inside)
 
     @asynccontextmanager
     async def place(
         self, kind: str, priority: tuple[int, ...], *, alone: bool = False
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Place]:
         """Wait for a place for a step of this `kind`; the least priority comes first."""
-        need = self.memory if alone else self.need(kind)
         self._count += 1
-        waiting = _Waiting(priority, self._count, need, asyncio.get_running_loop().create_future())
-        heapq.heappush(self._queue, waiting)
+        need = self.memory if alone else self.need(kind)
+        turn = asyncio.get_running_loop().create_future()
+        place = Place(priority, self._count, need, turn)
+        heapq.heappush(self._queue, place)
         self._let_in()
         try:
-            await waiting.turn
-        except asyncio.CancelledError:
-            if waiting.turn.done() and not waiting.turn.cancelled():
-                self._leave(need)
-            raise
-        try:
-            yield
+            await turn
+            yield place
         finally:
-            self._leave(need)
+            if place in self._inside:
+                self._inside.remove(place)
+            self._let_in()
 
     def need(self, kind: str) -> int:
         """Bytes that a step of this kind is expected to take."""
@@ -93,11 +94,6 @@ class Room:
         """Remember what a step of this kind took."""
         self._peaks[kind] = max(peak, self._peaks.get(kind, 0))
 
-    def _leave(self, need: int) -> None:
-        self._busy -= 1
-        self._reserved -= need
-        self._let_in()
-
     def _let_in(self) -> None:
         """Let in whoever fits. The first in the queue is not overtaken, or it might never fit."""
         while self._queue:
@@ -105,10 +101,12 @@ class Room:
             if first.turn.cancelled():
                 heapq.heappop(self._queue)
                 continue
-            fits = self._busy < self.jobs and self._reserved + first.need <= self.memory
-            if self._busy and not fits:
+            reserved = sum(place.need for place in self._inside)
+            fits = len(self._inside) < self.jobs and reserved + first.need <= self.memory
+            if self._inside and not fits:
                 return
             heapq.heappop(self._queue)
-            self._busy += 1
-            self._reserved += first.need
+            self._inside.append(first)
+            for place in self._inside:
+                place.crowded = place.crowded or len(self._inside) > 1
             first.turn.set_result(None)

@@ -7,12 +7,16 @@ import shutil
 import tempfile
 import uuid
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from edgecompile.errors import UserError
 
 _TEMPORARY = "unfinished"
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises over bytes that are no ZIP, or not one that was written here."""
 
 
 class Store:
@@ -81,12 +85,15 @@ class Store:
             packed = Path(temporary) / "object"
             try:
                 self._files.get_file(self._path(name), str(packed))
-                with zipfile.ZipFile(packed) as archive:
-                    archive.extractall(folder)
-            except (FileNotFoundError, zipfile.BadZipFile):
+            except FileNotFoundError:
                 return False
             except OSError as error:
                 raise self._unreachable(error) from error
+            try:
+                with zipfile.ZipFile(packed) as archive:
+                    archive.extractall(folder)
+            except _DAMAGE:
+                return False
         return True
 
     def remove(self, name: str) -> None:

@@ -60,14 +60,13 @@ class LocalWorkers:
         self, job: Job, priority: tuple[int, ...], still: Callable[[], bool] = lambda: True
     ) -> Outcome:
         """As `Workers.run`. A process that was killed beside others is tried once more, alone."""
-        async with self._room.place(job.function, priority):
+        async with self._room.place(job.function, priority) as place:
             if not still():
                 raise Pointless
-            crowded = self._room.busy > 1
             try:
                 return await self._carry_out(job)
             except WorkerKilled:
-                if not crowded:
+                if not place.crowded:
                     raise
         async with self._room.place(job.function, priority, alone=True):
             return await self._carry_out(job)

@@ -78,9 +78,7 @@ def test_an_installed_backend_is_listed_with_its_package_and_its_target(edgecomp
     assert any(line.split()[:2] == ["numpy", "ok"] for line in doctor.stdout.splitlines())
 
 
-def test_an_installed_backend_builds_a_recipe(
-    edgecompile, edgecompile_process, with_plugin, tiny, shared_cache_with_tiny
-):
+def test_an_installed_backend_builds_a_recipe(edgecompile, edgecompile_process, with_plugin, tiny):
     """In a process of its own, which finds the package as a user's does."""
     result = edgecompile_process(
         "build", "tiny", "-t", "any-numpy", "--format", "json", env=path_with(with_plugin)
@@ -162,7 +160,7 @@ def test_a_target_of_a_broken_package_is_told(edgecompile, monkeypatch, tmp_path
 
 
 def test_a_package_cannot_take_the_name_of_a_built_in_backend(
-    edgecompile, monkeypatch, tmp_path, tiny, shared_cache_with_tiny
+    edgecompile, monkeypatch, tmp_path, tiny
 ):
     pretend(tmp_path / "site", monkeypatch, "tflite", "", package="thief")
     message = (
