@@ -229,6 +229,15 @@ def tiny(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny")
 
 
+@pytest.fixture(scope="session")
+def shared_cache_with_tiny(shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """For tests that start the command line in a process: what they build is there already."""
+    root = tmp_path_factory.mktemp("tiny-in-shared-cache")
+    write_tiny(root / "tiny")
+    done = run_here("build", "tiny", "-q", folder=root, EDGECOMPILE_CACHE=str(shared_cache))
+    assert done.exit_code == 0, done.stderr
+
+
 @pytest.fixture
 def built(tiny: Path, edgecompile: CommandLine) -> Path:
     """The tiny recipe, built: the folder of its one artifact."""

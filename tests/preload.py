@@ -18,6 +18,9 @@ tqdm.tqdm.monitor_interval = 0  # its monitor is a thread
 
 MODULES = (
     "ai_edge_litert.interpreter",
+    "nncf",
+    "nncf.onnx.quantization.default_quantization",
+    "nncf.onnx.quantization.quantize_model",
     "onnxruntime",
     "onnxsim",
     "safetensors.torch",

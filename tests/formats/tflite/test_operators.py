@@ -8,7 +8,6 @@ import onnx_ir as ir
 import pytest
 
 from edgecompile.compress.narrow import halve_constants, quantize_weights
-from edgecompile.compress.quantize import quantize
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.formats.tflite.check import check_operators
 from edgecompile.formats.tflite.operators import OPERATORS
@@ -39,11 +38,8 @@ def samples_of(case: Case, hub: ir.Model):
 
 
 def quantized(case: Case):
-    """By NNCF where it decides something: the weights."""
     hub = case.hub()
     samples = samples_of(case, hub)
-    if any(node.op_type in WEIGHTED for node in hub.graph):
-        return quantize(hub, samples, QuantScheme("affine")), samples
     return quickly_quantized(hub, samples), samples
 
 
