@@ -20,18 +20,8 @@ from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
     *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
-    *(
-        "compare",
-        "lock",
-        "verify",
-        "bom",
-        "matrix",
-        "recipes",
-        "targets",
-        "backends",
-        "cache",
-        "doctor",
-    ),
+    *("compare", "lock", "verify", "bom", "matrix", "recipes", "targets", "backends"),
+    *("conformance", "cache", "doctor"),
 ]
 
 
@@ -227,6 +217,7 @@ JSON_CALLS = [
     ("targets", "list"),
     ("targets", "show", "mcu-tflite"),
     ("backends", "list"),
+    ("conformance", "onnxruntime", "--operator", "Abs", "--quick", "--precision", "fp32"),
     ("cache", "info"),
     ("doctor",),
 ]

@@ -80,6 +80,9 @@ class OnnxRuntimeBackend:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(folder / self.main_file)
         options.log_severity_level = 3
+        # A product with integer weights becomes MatMulNBits, which by default rounds its float
+        # activations to 8 bits: 1 is float32 (onnxruntime_session_options_config_keys.h).
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
         try:
             ort.InferenceSession(
                 serialize(hub),
