@@ -55,7 +55,7 @@ def test_an_installed_backend_is_listed_with_its_package_and_its_target(edgecomp
 
 
 def test_an_installed_backend_builds_a_recipe(
-    edgecompile, edgecompile_process, with_plugin, tiny, shared_cache_with_tiny
+    edgecompile, edgecompile_process, with_plugin, tiny
 ):
     """In a process of its own, which finds the package as a user's does."""
     result = edgecompile_process(
@@ -81,7 +81,7 @@ def test_an_installed_backend_is_judged_like_any_other(edgecompile, with_plugin)
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line}
     assert rows["operator"] == ["int8", "fp32"]
     assert rows["Conv"] == ["refused", "refused"]
-    assert rows["Relu"] == ["3", "refused", "of", "6"] * 2
+    assert rows["Relu"] == ["3", "refused", "of", "7"] * 2
 
 
 def test_what_an_installed_backend_cannot_is_refused(edgecompile, with_plugin):
@@ -149,7 +149,7 @@ def test_a_target_of_a_broken_package_is_told(edgecompile, monkeypatch, tmp_path
 
 
 def test_a_package_cannot_take_the_name_of_a_built_in_backend(
-    edgecompile, monkeypatch, tmp_path, tiny, shared_cache_with_tiny
+    edgecompile, monkeypatch, tmp_path, tiny
 ):
     pretend(tmp_path / "site", monkeypatch, "tflite", "", package="thief")
     message = (
