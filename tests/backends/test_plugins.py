@@ -54,9 +54,7 @@ def test_an_installed_backend_is_listed_with_its_package_and_its_target(edgecomp
     assert any(line.split()[:2] == ["numpy", "ok"] for line in doctor.stdout.splitlines())
 
 
-def test_an_installed_backend_builds_a_recipe(
-    edgecompile, edgecompile_process, with_plugin, tiny
-):
+def test_an_installed_backend_builds_a_recipe(edgecompile, edgecompile_process, with_plugin, tiny):
     """In a process of its own, which finds the package as a user's does."""
     result = edgecompile_process(
         "build", "tiny", "-t", "any-numpy", "--format", "json", env=path_with(with_plugin)
