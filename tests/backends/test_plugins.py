@@ -127,6 +127,23 @@ def test_a_broken_package_is_told_in_one_message_and_harms_no_other(
     )
 
 
+def test_a_backend_that_breaks_over_its_probe_is_told_as_missing(
+    edgecompile, monkeypatch, tmp_path
+):
+    module = (
+        "from edgecompile.backends.onnxruntime.backend import OnnxRuntimeBackend\n\n\n"
+        "class Backend(OnnxRuntimeBackend):\n"
+        "    name = 'sick'\n\n"
+        "    def probe(self):\n"
+        "        raise OSError('no driver')\n"
+    )
+    pretend(tmp_path / "site", monkeypatch, "sick", module)
+    result = edgecompile("doctor")
+    assert result.exit_code == 0
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("sick "))
+    assert "missing" in row and "its probe failed: OSError: no driver" in row
+
+
 def test_a_broken_package_stops_neither_a_build_nor_an_inspection(
     edgecompile, monkeypatch, tmp_path, built
 ):

@@ -88,8 +88,7 @@ class OnnxRuntimeBackend:
                 serialize(hub),
                 options,
                 providers=["CPUExecutionProvider"],
-                # Folding would widen float16 constants again.
-                disabled_optimizers=["ConstantFolding"],
+                disabled_optimizers=_left_out(hub),
             )
         except Exception as error:
             raise ToolchainFailed(
@@ -116,3 +115,17 @@ class OnnxRuntimeBackend:
         from edgecompile.formats.onnx_file import inspect_onnx
 
         return inspect_onnx(artifact)
+
+
+def _left_out(hub: ir.Model) -> list[str]:
+    """The optimizations that are not made.
+
+    Folding would widen float16 constants again. Integer biases are what kernels of 8 bits take;
+    there are none for activations of 16 bits, and a product with such a bias stays as it is here,
+    to become one that rounds its activations on the device.
+    """
+    from edgecompile.graph.qdq import tensor_params
+
+    pairs = (node for node in hub.graph if node.op_type == "QuantizeLinear")
+    wide = any(tensor_params(node).bits == 16 for node in pairs)
+    return ["ConstantFolding"] + ["WeightBiasQuantization"] * wide
