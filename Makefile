@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 EXTRAS ?= dev
 JOBS ?= 2
 
-.PHONY: help setup system quickstart test test-full lint format bench clean
+.PHONY: help setup system quickstart test test-full lint format docs bench clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -60,8 +60,11 @@ format: $(READY)  ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
+docs: $(READY)  ## Build the pages in docs/ as a site, in site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(READY) system  ## Measure against peers, as ratios in one run.
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what was built; .venv stays.
-	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
