@@ -103,6 +103,8 @@ def build_progress(verbosity: int, title: str) -> Iterator[Progress]:
         else:
             yield PlainProgress(logs, title)
         if verbosity > 0:
-            for log in sorted(logs.iterdir()):
-                text = log.read_text(encoding="utf-8", errors="replace")
-                print(f"--- log of the steps, {log.stem} ---\n{text}", file=sys.stderr)
+            files = sorted(logs.iterdir())
+            for file in files:
+                text = file.read_text(encoding="utf-8", errors="replace")
+                which = f" ({file.stem})" if len(files) > 1 else ""
+                print(f"--- log of the steps{which} ---\n{text}", file=sys.stderr)
