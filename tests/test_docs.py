@@ -59,9 +59,9 @@ def test_the_commands_of_a_page_run_in_its_order(page, edgecompile):
     if page.stem == "riscv" and not emulators().available:
         pytest.skip("QEMU is no Python package: not on every machine that tests")
     for block in _blocks(page, "yaml"):
-        named = re.match(r"# (targets/[\w-]+\.yaml)\n", block)
+        named = re.match(r"# ([\w-]+/[\w-]+\.yaml|edge\.yaml)\n", block)
         if named:
-            Path("targets").mkdir(exist_ok=True)
+            Path(named[1]).parent.mkdir(exist_ok=True)
             Path(named[1]).write_text(block)
     for arguments in _commands(page):
         result = edgecompile(*arguments)
