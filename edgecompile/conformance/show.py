@@ -67,13 +67,20 @@ def _reason(verdict: Verdict) -> str:
     return f"{verdict.difference:.3g} {verdict.unit}, where {verdict.allowed:g} is allowed"
 
 
+def _targets(found: Conformance) -> str:
+    """``android-tflite (int8, fp32), mcu-tflite (a16w8)``."""
+    held: dict[str, list[str]] = {}
+    for precision, target in found.targets.items():
+        held.setdefault(target.name, []).append(precision)
+    return ", ".join(f"{name} ({', '.join(precisions)})" for name, precisions in held.items())
+
+
 def as_markdown(found: Conformance) -> str:
     """The table and what is behind it, to be put into a page. Names no version and no time."""
     head, *rows = table(found)
-    targets = ", ".join(f"{precision} by {t.name}" for precision, t in found.targets.items())
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += ["", f"Evidence `{found.backend.evidence}`; {targets}."]
+    lines += ["", f"Evidence `{found.backend.evidence}`, by the target {_targets(found)}."]
     notes = remarks(found)
     if notes:
         lines += ["", *(f"* {note.replace('|', chr(92) + '|')}" for note in notes)]

@@ -107,7 +107,7 @@ def test_the_table_can_be_put_into_a_page(edgecompile):
         "| Conv | ok | ok |\n"
         "| Relu | ok | - |\n"
         "\n"
-        "Evidence `vendor-runtime`; int8 by android-tflite, dynamic by android-tflite.\n"
+        "Evidence `vendor-runtime`, by the target android-tflite (int8, dynamic).\n"
     )
 
 
