@@ -21,7 +21,7 @@ INPUT = "input"
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
-Reset = Literal["subtract", "zero"]
+Reset = Literal["subtract", "zero", "sigma-delta"]
 CodingKind = Literal["graded", "events"]
 
 GRADED_LEVELS = 255
@@ -143,6 +143,15 @@ class InputCoding:
 
 
 @dataclass(frozen=True, eq=False)
+class Message:
+    """How a sigma-delta neuron makes a message of its sum, int64 with one number per channel:
+    ``min(top, (max(0, sum) + half) >> shift)``, where half rounds."""
+
+    top: Array
+    shift: Array
+
+
+@dataclass(frozen=True, eq=False)
 class SpikingLayer:
     """Integrate-and-fire neurons: in each step the currents and `bias` add to the potential, which
     starts at `v0`; beyond `threshold` the neuron fires. The last layer, with `threshold` None, only
@@ -158,13 +167,16 @@ class SpikingLayer:
     threshold: float | None
     v0: Array
     origin: Origin = Origin()
+    message: Message | None = None
+    """Of sigma-delta neurons, whose `threshold` is the largest message."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
     """What a chip executes.
 
-    `reset` is what a spike does to the potential; `signed` neurons may take a spike back. The
+    `reset` is what a spike does to the potential; `signed` neurons may take a spike back. Neurons
+    of reset `sigma-delta` send their activity once instead, as a `Message`. The
     potential of the read-out grows by `readout_scale` for each unit of the model's output in each
     step; it is read at half of the steps and at the end, and the difference counts: the first half
     is the time that the spikes need to get through.

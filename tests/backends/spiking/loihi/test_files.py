@@ -8,9 +8,11 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from edgecompile.backends.protocol import Tuning
 from edgecompile.backends.spiking.loihi.backend import LoihiBackend
+from edgecompile.backends.spiking.loihi.options import LoihiOptions
 from edgecompile.backends.spiking.writing import write_hub
 from edgecompile.digest import digest_path
 from edgecompile.errors import TargetCannotRun
@@ -56,9 +58,10 @@ def lowered(hub, folder, chip=None, training=None):
     return result, folder
 
 
+@pytest.mark.parametrize("neuron", ["sigma-delta", "signed", "soft-reset"])
 @pytest.mark.parametrize("hub", [PLAIN, RESIDUAL])
-def test_the_saved_file_gives_the_golden_outputs(hub, tmp_path):
-    result, folder = lowered(hub, tmp_path / "built")
+def test_the_saved_file_gives_the_golden_outputs(hub, neuron, tmp_path):
+    result, folder = lowered(hub, tmp_path / "built", target(neuron=neuron))
     golden = np.load(folder / "golden.npz")
     ran = LoihiBackend().run(folder / "model.nir", golden["samples"], {})
     np.testing.assert_array_equal(ran.outputs[0], golden["outputs"])
@@ -68,6 +71,7 @@ def test_the_saved_file_gives_the_golden_outputs(hub, tmp_path):
     account = result.account["spiking"]
     assert json.loads((folder / "loihi.json").read_text()) == json.loads(json.dumps(account))
     assert account["steps"] == account["accuracy_by_steps"][-1]["steps"]
+    assert account["neuron"] == neuron
 
 
 def test_the_same_hub_gives_the_same_bytes(tmp_path):
@@ -140,6 +144,19 @@ def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(neuron, tmp_path)
     assert not (folder / "model.net").exists()
 
 
+def test_sigma_delta_neurons_have_no_netx_file_and_the_check_says_why(tmp_path):
+    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built")
+    assert not [*folder.glob("*.net")]
+    told = {f.rule: f.message for f in LoihiBackend().check(WITHOUT_BIAS, target(), "spiking")}
+    assert "no ceiling" in told["loihi-netx"]
+
+
+@pytest.mark.parametrize("option", [{"steps": 16}, {"input": "events"}])
+def test_sigma_delta_neurons_refuse_what_belongs_to_rates(option):
+    with pytest.raises(ValidationError, match="neuron=signed"):
+        LoihiOptions(neuron="sigma-delta", **option)
+
+
 def test_stock_neurons_need_data_to_train_with(tmp_path):
     with pytest.raises(TargetCannotRun, match="stock neurons") as refused:
         lowered(PLAIN, tmp_path / "built", target(neuron="stock"))
@@ -169,12 +186,15 @@ def test_a_hub_alone_is_refused(tmp_path):
         LoihiBackend().lower(PLAIN, target(), tmp_path)
 
 
-def test_an_artifact_is_read_back_and_its_energy_is_an_estimate_with_its_source(tmp_path):
-    result, folder = lowered(PLAIN, tmp_path / "built")
+@pytest.mark.parametrize(
+    ("neuron", "operator"), [("signed", "integrate and fire"), ("sigma-delta", "sigma-delta")]
+)
+def test_an_artifact_is_read_back_and_its_energy_is_an_estimate_with_its_source(
+    neuron, operator, tmp_path
+):
+    result, folder = lowered(PLAIN, tmp_path / "built", target(neuron=neuron))
     facts = LoihiBackend().inspect(folder / "model.nir")
-    assert [operator.name for operator in facts.operators] == ["integrate and fire"] * 2 + [
-        "read-out"
-    ]
+    assert [found.name for found in facts.operators] == [operator, operator, "read-out"]
     assert facts.inputs[0].shape == (1, 2, 8, 8)
     (energy,) = LoihiBackend().estimate(PLAIN, folder / "model.nir", target())
     operations = result.account["spiking"]["cost"]["synaptic_operations"]
