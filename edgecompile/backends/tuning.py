@@ -51,7 +51,19 @@ def read_tuning(inputs: Mapping[str, Path], parameters: Mapping[str, Any]) -> Tu
         parameters["budget"],
         parameters["stage"],
         Path(parameters["recipe_folder"]),
+        _spikes_of(inputs, data, split),
     )
+
+
+def _spikes_of(inputs: Mapping[str, Path], data: Data, split: Split) -> Array | None:
+    """The validation samples as spikes, where there are such."""
+    if "calibration_spikes" not in inputs:
+        return None
+    spikes = {
+        name: (np.load(inputs[f"{name}_spikes"], mmap_mode="r"), labels)
+        for name, (_, labels) in data.items()
+    }
+    return validation_of(spikes, split)[0]
 
 
 def read_data(inputs: Mapping[str, Path]) -> Data:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -44,6 +46,60 @@ def test_attention_is_refused_with_its_line(edgecompile, data_folder):
     findings = result.json()["loihi2"]
     assert any("no form in integrate-and-fire neurons" in f["message"] for f in findings)
     assert all("model.py:" in f["source"] for f in findings if f["node"])
+
+
+EVENTS = """
+import importlib.util
+import numpy as np
+
+_spec = importlib.util.spec_from_file_location("digits", {digits!r})
+_digits = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_digits)
+build = _digits.build
+
+
+def _events(data, steps=24):
+    images, labels = data
+    potential, spikes = np.full(images.shape, 8, np.int64), []
+    for _ in range(steps):
+        potential += images
+        spikes.append(potential >= 16)
+        potential -= 16 * spikes[-1]
+    return np.stack(spikes, axis=1).astype(np.float32), labels
+
+
+def calibration_data():
+    return _events(_digits.calibration_data())
+
+
+def evaluation_data():
+    return _events(_digits.evaluation_data())
+"""
+
+
+def test_recipes_may_give_spikes_that_the_chip_gets_step_by_step(edgecompile, tmp_path):
+    recipes = Path(__file__).parents[2] / "recipes" / "digits_cnn"
+    (tmp_path / "events.py").write_text(EVENTS.format(digits=str(recipes / "model.py")))
+    (tmp_path / "recipe.yaml").write_text(
+        f"model: {{source: 'events.py:build', weights: {recipes / 'weights.safetensors'}, "
+        "input: {shape: [1, 1, 8, 8], steps: 24}}\n"
+        "data: {calibration: 'events.py:calibration_data', "
+        "evaluation: 'events.py:evaluation_data'}\n"
+        "metric: top1\n"
+    )
+    words = ("build", tmp_path / "recipe.yaml", "-q", "--format", "json", "-o", tmp_path / "out")
+    refused = edgecompile(*words, "-t", "loihi2", "-t", "speck2f")
+    assert refused.exit_code == 4
+    assert "sigma-delta neurons are for samples that stand still" in refused.stderr
+    assert "Speck does not read yet" in refused.stderr
+    signed = ("-t", "loihi2", "--set", "lower.loihi.neuron=signed")
+    result = edgecompile(*words, *signed)
+    assert result.exit_code == 0, result.stderr
+    row = result.json()["stages"][-1]
+    assert row["samples"] == 500
+    assert row["delta_baseline"] >= -1.0
+    account = result.json()["compression"]["lower[loihi2]"]["spiking"]
+    assert (account["steps"], account["input"]) == (24, "given")
 
 
 @pytest.mark.full

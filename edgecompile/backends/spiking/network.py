@@ -22,7 +22,7 @@ Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
 Reset = Literal["subtract", "zero", "sigma-delta"]
-CodingKind = Literal["graded", "events"]
+CodingKind = Literal["graded", "events", "given"]
 
 GRADED_LEVELS = 255
 """Steps of a graded input between 0 and the largest value: the 8 bits of a pixel."""
@@ -127,8 +127,9 @@ class InputCoding:
     """How a sample becomes spikes.
 
     A value of `scale` is 255 of a graded spike in every step, or one event in every step: an
-    integrator that starts half full. `signed`: there are negative values. `on_off`: positive and
-    negative parts as twice as many channels, each without a sign.
+    integrator that starts half full. `given`: samples are spikes already, step by step. `signed`:
+    there are negative values. `on_off`: positive and negative parts as twice as many channels, each
+    without a sign.
     """
 
     kind: CodingKind

@@ -122,7 +122,7 @@ def exact_weights(network: SpikingNetwork, largest_spike: int = 1) -> dict[str, 
     found = {}
     for layer, connection in connections(network):
         real = connection.weight.astype(np.float64) * 2.0**connection.exponent
-        units = network.coding.kind == "graded" and connection.source == INPUT
+        units = network.coding.kind in {"graded", "given"} and connection.source == INPUT
         sums = np.abs(real).reshape(len(real), -1).sum(1).max() * connection.area
         largest = max(largest, float(sums) * (GRADED_LEVELS if units else largest_spike))
         index = layer.connections.index(connection)

@@ -77,7 +77,8 @@ def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lo
         )
     chosen = _choose(rates, options, tuning)
     network, steps = chosen.network, chosen.choice.steps
-    trace, _ = execute(network, tuning.validation[0][:_COSTED_SAMPLES], [steps])
+    inputs = tuning.validation[0] if tuning.spikes is None else tuning.spikes
+    trace, _ = execute(network, inputs[:_COSTED_SAMPLES], [steps])
     cost = cost_facts(activity_of(network, trace), count_macs(tuning.reference))
     write_nir(
         network, folder / MODEL, {"steps": steps, "read_every": chosen.interval, "cost": cost}
@@ -87,7 +88,7 @@ def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lo
         **chosen.choice.account(),
         "read_every": chosen.interval,
         "neuron": options.neuron,
-        "input": options.input,
+        "input": network.coding.kind,
         "delays": delays(rates) if options.neuron == "sigma-delta" else {},
         "cost": cost,
         "cores": sum(row.cores for row in rows),
@@ -99,7 +100,7 @@ def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lo
         write_netx(network, folder / NETX[options.neuron], steps)
     elif options.neuron != "sigma-delta":  # of which `check` has told already
         findings.append(Finding("warning", "loihi-netx", f"there is no netx file: {reason}"))
-    _write_golden(network, steps, tuning.validation[0][:_GOLDEN_SAMPLES], folder / GOLDEN)
+    _write_golden(network, steps, inputs[:_GOLDEN_SAMPLES], folder / GOLDEN)
     text = json.dumps(report, indent=1, sort_keys=True) + "\n"
     (folder / REPORT).write_text(text, encoding="utf-8")
     return Lowered(findings, {"spiking": report})
@@ -109,6 +110,8 @@ def _choose(rates: RateNetwork, options: LoihiOptions, tuning: Tuning) -> _Chose
     samples, labels = tuning.validation
     judge = Judge(tuning.reference, samples, labels, tuning.metric, tuning.recipe_folder)
     peak = _peak(tuning.reference, samples)
+    if tuning.spikes is not None:
+        return _for_spikes(rates, options, tuning.spikes, judge, tuning.budget, peak)
     if options.neuron == "sigma-delta":
         network, scales = to_sigma_delta(rates, peak)
         seen = tuning.training[0] if tuning.training is not None else samples
@@ -135,6 +138,35 @@ def _choose(rates: RateNetwork, options: LoihiOptions, tuning: Tuning) -> _Chose
         point = Point(options.steps, lost, round(quality.sqnr_db, 2))
         choice = Choice(options.steps, (point,), len(samples))
     return _Chosen(network, choice, reading_interval(network, peak, choice.steps))
+
+
+def _for_spikes(
+    rates: RateNetwork,
+    options: LoihiOptions,
+    spikes: Array,
+    judge: Judge,
+    budget: float | None,
+    peak: float,
+) -> _Chosen:
+    """The network for an input that spikes by itself, for as many steps as it does."""
+    if options.neuron not in {"signed", "soft-reset"}:
+        raise TargetCannotRun(
+            f"the recipe gives spikes step by step (model.input.steps), and {options.neuron} "
+            "neurons are for samples that stand still",
+            remedy="lower.loihi.neuron=signed, or soft-reset",
+        )
+    steps = spikes.shape[1]
+    if options.steps not in (None, steps):
+        raise TargetCannotRun(
+            f"the recipe's samples have {steps} steps, and lower.loihi.steps={options.steps}",
+            remedy="leave out lower.loihi.steps",
+        )
+    # One spike in every step is a mean of 1.
+    ideal = to_spiking(replace(rates, input_scale=1.0), "given")
+    network = to_fixed_point(replace(ideal, signed=options.neuron == "signed"), peak)
+    values = execute(network, spikes, [steps])[1][steps]
+    choice = only_choice(steps, values, judge, budget)
+    return _Chosen(network, choice, reading_interval(network, peak, steps))
 
 
 def _peak(reference: ir.Model, samples: Array) -> float:

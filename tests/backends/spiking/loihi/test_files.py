@@ -11,11 +11,13 @@ import torch
 from pydantic import ValidationError
 
 from edgecompile.backends.protocol import Tuning
+from edgecompile.backends.spiking.coding import Encoder
 from edgecompile.backends.spiking.loihi.backend import LoihiBackend
 from edgecompile.backends.spiking.loihi.options import LoihiOptions
+from edgecompile.backends.spiking.network import InputCoding
 from edgecompile.backends.spiking.writing import write_hub
 from edgecompile.digest import digest_path
-from edgecompile.errors import TargetCannotRun
+from edgecompile.errors import TargetCannotRun, UserError
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.recipe.target import Fact, Target
@@ -161,6 +163,44 @@ def test_stock_neurons_need_data_to_train_with(tmp_path):
     with pytest.raises(TargetCannotRun, match="stock neurons") as refused:
         lowered(PLAIN, tmp_path / "built", target(neuron="stock"))
     assert "data.train" in (refused.value.remedy or "")
+
+
+def as_spikes(samples, steps) -> np.ndarray:
+    """The samples, at most 1 in size, by the deterministic code: (samples, steps, *shape)."""
+    encoder = Encoder(InputCoding("events", 1.0, True), torch.from_numpy(samples))
+    return np.stack([encoder.step().numpy() for _ in range(steps)], axis=1)
+
+
+@pytest.mark.parametrize("neuron", ["signed", "soft-reset"])
+def test_samples_that_are_spikes_are_what_the_chip_gets_step_by_step(neuron, tmp_path):
+    spikes = as_spikes(samples_for(PLAIN, 60, spread=0.4).clip(-1, 1), 32)
+    means = spikes.mean(1)
+    labels = run_onnx(serialize(PLAIN), means)[0].argmax(1)
+    given = Tuning(PLAIN, (means, labels), None, "top1", 10.0, STAGE, tmp_path, spikes)
+    written = write_hub(rates_of(PLAIN, means))
+    result = LoihiBackend().lower_by_data(written, target(neuron=neuron), tmp_path, given)
+    assert result.account["spiking"]["steps"] == 32
+    assert result.account["spiking"]["input"] == "given"
+    golden = np.load(tmp_path / "golden.npz")
+    np.testing.assert_array_equal(golden["spikes.input"], spikes[:4].swapaxes(0, 1))
+    ran = LoihiBackend().run(tmp_path / "model.nir", spikes, {})
+    np.testing.assert_array_equal(ran.outputs[0][:4], golden["outputs"])
+    assert (ran.outputs[0].argmax(1) == labels).mean() >= 0.9
+    with pytest.raises(UserError, match="takes spikes, step by step"):
+        LoihiBackend().run(tmp_path / "model.nir", means, {})
+    with pytest.raises(UserError, match="takes 32 steps, and the data have 8"):
+        LoihiBackend().run(tmp_path / "model.nir", spikes[:, :8], {})
+
+
+@pytest.mark.parametrize("neuron", ["sigma-delta", "stock"])
+def test_neurons_for_samples_that_stand_still_refuse_spikes(neuron, tmp_path):
+    spikes = as_spikes(samples_for(PLAIN, 10).clip(-1, 1), 8)
+    means = spikes.mean(1)
+    given = Tuning(PLAIN, (means, np.zeros(10)), None, "top1", 10.0, STAGE, tmp_path, spikes)
+    written = write_hub(rates_of(PLAIN, means))
+    with pytest.raises(TargetCannotRun, match=r"model\.input\.steps") as refused:
+        LoihiBackend().lower_by_data(written, target(neuron=neuron), tmp_path, given)
+    assert "neuron=signed" in (refused.value.remedy or "")
 
 
 def test_too_few_cores_are_told_with_the_layer_and_by_how_much(tmp_path):
