@@ -85,7 +85,7 @@ def test_recipes_may_give_spikes_that_the_chip_gets_step_by_step(edgecompile, tm
         "input: {shape: [1, 1, 8, 8], steps: 24}}\n"
         "data: {calibration: 'events.py:calibration_data', "
         "evaluation: 'events.py:evaluation_data'}\n"
-        "metric: top1\n"
+        "metric: top1\ntargets: [loihi2]\n"
     )
     words = ("build", tmp_path / "recipe.yaml", "-q", "--format", "json", "-o", tmp_path / "out")
     refused = edgecompile(*words, "-t", "loihi2", "-t", "speck2f")

@@ -45,8 +45,21 @@ def to_fixed_point(network: SpikingNetwork, peak: float) -> SpikingNetwork:
         scale = scale_of(layer, stock)
         if layer.threshold is None:
             scale = min(scale, LARGEST_POTENTIAL / max(ROOM * peak, 1e-9))
-        layers.append(_rounded(layer, scale, network.depth_of(layer.name), stock))
-    return replace(network, layers=tuple(layers), readout_scale=scale)
+        layers.append(_rounded(layer, scale))
+    whole = replace(network, layers=tuple(layers), readout_scale=scale)
+    return whole if stock else with_first_potentials(whole)
+
+
+def with_first_potentials(network: SpikingNetwork) -> SpikingNetwork:
+    """The network in whole numbers with neurons that will be half full when their input begins."""
+    layers = []
+    for layer in network.layers:
+        v0 = np.zeros(len(layer.v0))
+        if layer.threshold is not None:
+            threshold, depth = layer.threshold, network.depth_of(layer.name)
+            v0 = np.clip(threshold // 2 - depth * layer.bias, -LARGEST_THRESHOLD, threshold)
+        layers.append(replace(layer, v0=v0))
+    return replace(network, layers=tuple(layers))
 
 
 def reading_interval(network: SpikingNetwork, peak: float, steps: int) -> int:
@@ -91,15 +104,11 @@ def in_whole_numbers(layer: SpikingLayer, scale: float | Array) -> SpikingLayer:
     return replace(layer, connections=connections, bias=bias, v0=np.zeros(len(layer.v0)))
 
 
-def _rounded(layer: SpikingLayer, scale: float, depth: int, stock: bool) -> SpikingLayer:
+def _rounded(layer: SpikingLayer, scale: float) -> SpikingLayer:
     whole = in_whole_numbers(layer, scale)
     if layer.threshold is None:
         return whole
-    threshold = max(1, round(layer.threshold * scale))
-    v0 = whole.v0
-    if not stock:
-        v0 = np.clip(threshold // 2 - depth * whole.bias, -LARGEST_THRESHOLD, threshold)
-    return replace(whole, threshold=float(threshold), v0=v0)
+    return replace(whole, threshold=float(max(1, round(layer.threshold * scale))))
 
 
 def _even(connection: Connection, scale: float | Array) -> Connection:

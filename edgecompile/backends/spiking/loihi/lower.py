@@ -19,7 +19,11 @@ from edgecompile.backends.spiking.latency import Choice, Point, choose_steps, on
 from edgecompile.backends.spiking.loihi.check import misfits
 from edgecompile.backends.spiking.loihi.cores import budget_of
 from edgecompile.backends.spiking.loihi.execute import execute
-from edgecompile.backends.spiking.loihi.fixed_point import reading_interval, to_fixed_point
+from edgecompile.backends.spiking.loihi.fixed_point import (
+    reading_interval,
+    to_fixed_point,
+    with_first_potentials,
+)
 from edgecompile.backends.spiking.loihi.mean_shift import without_mean_shift
 from edgecompile.backends.spiking.loihi.netx import netx_refusal, write_netx
 from edgecompile.backends.spiking.loihi.options import LoihiOptions
@@ -111,11 +115,10 @@ def _choose(rates: RateNetwork, options: LoihiOptions, tuning: Tuning) -> _Chose
     judge = Judge(tuning.reference, samples, labels, tuning.metric, tuning.recipe_folder)
     peak = _peak(tuning.reference, samples)
     if tuning.spikes is not None:
-        return _for_spikes(rates, options, tuning.spikes, judge, tuning.budget, peak)
+        return _for_spikes(rates, options, tuning, tuning.spikes, judge)
     if options.neuron == "sigma-delta":
         network, scales = to_sigma_delta(rates, peak)
-        seen = tuning.training[0] if tuning.training is not None else samples
-        network = without_mean_shift(network, rates, scales, seen[:_SAMPLES_FOR_MEANS])
+        network = without_mean_shift(network, rates, scales, _for_means(tuning))
         ((steps, values),) = execute(network, samples, ())[1].items()
         choice = only_choice(steps, values, judge, tuning.budget)
         return _Chosen(network, choice, steps)
@@ -126,6 +129,8 @@ def _choose(rates: RateNetwork, options: LoihiOptions, tuning: Tuning) -> _Chose
         ideal = train_stock(ideal, tuning, options)
 
     network = to_fixed_point(ideal, peak)
+    if options.neuron != "stock":  # which has learned another function
+        network = _mended(network, rates, tuning)
 
     def outputs(tried: Sequence[int]) -> Mapping[int, Array]:
         return execute(network, samples, tried)[1]
@@ -140,13 +145,26 @@ def _choose(rates: RateNetwork, options: LoihiOptions, tuning: Tuning) -> _Chose
     return _Chosen(network, choice, reading_interval(network, peak, choice.steps))
 
 
+def _mended(network: SpikingNetwork, rates: RateNetwork, tuning: Tuning) -> SpikingNetwork:
+    """The network of rates whose biases take up what rounding its weights added on average."""
+    scales = {
+        layer.name: np.array(layer.threshold or network.readout_scale) / (wanted.ceiling or 1.0)
+        for layer, wanted in zip(network.layers, rates.layers, strict=True)
+    }
+    return with_first_potentials(without_mean_shift(network, rates, scales, _for_means(tuning)))
+
+
+def _for_means(tuning: Tuning) -> Array:
+    samples = tuning.validation[0] if tuning.training is None else tuning.training[0]
+    return samples[:_SAMPLES_FOR_MEANS]
+
+
 def _for_spikes(
     rates: RateNetwork,
     options: LoihiOptions,
+    tuning: Tuning,
     spikes: Array,
     judge: Judge,
-    budget: float | None,
-    peak: float,
 ) -> _Chosen:
     """The network for an input that spikes by itself, for as many steps as it does."""
     if options.neuron not in {"signed", "soft-reset"}:
@@ -162,10 +180,12 @@ def _for_spikes(
             remedy="leave out lower.loihi.steps",
         )
     # One spike in every step is a mean of 1.
-    ideal = to_spiking(replace(rates, input_scale=1.0), "given")
-    network = to_fixed_point(replace(ideal, signed=options.neuron == "signed"), peak)
+    rates = replace(rates, input_scale=1.0)
+    ideal = replace(to_spiking(rates, "given"), signed=options.neuron == "signed")
+    peak = _peak(tuning.reference, tuning.validation[0])
+    network = _mended(to_fixed_point(ideal, peak), rates, tuning)
     values = execute(network, spikes, [steps])[1][steps]
-    choice = only_choice(steps, values, judge, budget)
+    choice = only_choice(steps, values, judge, tuning.budget)
     return _Chosen(network, choice, reading_interval(network, peak, steps))
 
 

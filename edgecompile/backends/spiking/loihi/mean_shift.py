@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgecompile.backends.spiking.coding import Encoder
 from edgecompile.backends.spiking.loihi.fixed_point import LARGEST_BIAS, bias_exponent
 from edgecompile.backends.spiking.loihi.sigma_delta import LARGEST_MESSAGE, message_of, sum_of
 from edgecompile.backends.spiking.network import INPUT, RateNetwork, SpikingNetwork
@@ -23,14 +22,17 @@ from edgecompile.graph.hub import Array
 def without_mean_shift(
     network: SpikingNetwork, rates: RateNetwork, scales: Mapping[str, Array], samples: Array
 ) -> SpikingNetwork:
-    """The network of sigma-delta neurons whose sums are those of `rates`, times `scales`, on
-    average over `samples` (samples, *shape of one) and a channel's neurons."""
+    """The network in whole numbers whose sums are those of `rates`, times `scales`, on average over
+    `samples` (samples, *shape of one) and a channel's neurons: of a message, or of a step."""
     import torch
 
     real, whole = tensors(rates), exact_weights(network, LARGEST_MESSAGE)
     kind = next(iter(whole.values())).dtype
     x = images(samples, rates)
-    activity, sent = {INPUT: x}, {INPUT: Encoder(network.coding, x).step().to(kind)}
+    activity = {INPUT: x}
+    limit = network.coding.scale
+    shown = x.clamp(-limit if network.coding.signed else 0, limit) / network.coding.unit
+    sent = {INPUT: shown.round().to(kind) if network.coding.kind == "graded" else shown.to(kind)}
     layers = []
     with torch.no_grad():
         for layer, wanted in zip(network.layers, rates.layers, strict=True):
@@ -42,9 +44,12 @@ def without_mean_shift(
             mantissa = np.rint((layer.bias + shift) / unit)
             bias = np.clip(mantissa, -LARGEST_BIAS, LARGEST_BIAS) * unit
             layers.append(replace(layer, bias=bias))
-            if layer.message is None:
+            if layer.threshold is None:
                 break
             total += torch.tensor(bias - layer.bias, dtype=kind)[:, None, None]
-            sent[layer.name] = message_of(layer.message, total)
+            if layer.message is None:
+                sent[layer.name] = total.clamp(0, layer.threshold) / layer.threshold
+            else:
+                sent[layer.name] = message_of(layer.message, total)
             activity[layer.name] = torch.relu(ideal).clamp(max=wanted.ceiling)
     return replace(network, layers=tuple(layers))
