@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -15,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from tests.workers import preloaded_context
 
 settings.register_profile("same-every-time", deadline=None, derandomize=True)
 settings.load_profile("same-every-time")
@@ -79,8 +83,19 @@ CommandLine = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests that only need something built."""
-    return tmp_path_factory.mktemp("shared-cache")
+    """One cache for all tests that only need something built, in whatever process they run."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return folder / "shared-cache"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def preloaded_workers() -> Iterator[None]:
+    """Builds in this process take workers that have imported the libraries: see tests/workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgecompile.build.execute.get_context", lambda _: preloaded_context())
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -117,14 +132,9 @@ def cache_with_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache in which the tiny recipe was built, from another folder; not to be written to."""
     root = tmp_path_factory.mktemp("cache-with-tiny")
     write_tiny(root / "tiny")
-    done = subprocess.run(
-        command("build", root / "tiny", "-o", root / "dist", "-q"),
-        env={**os.environ, "EDGECOMPILE_CACHE": str(root / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    words = ("build", "tiny", "-o", "dist", "-q")
+    done = run_here(*words, folder=root, EDGECOMPILE_CACHE=str(root / "cache"))
+    assert done.exit_code == 0, done.stderr
     return root / "cache"
 
 
@@ -173,6 +183,22 @@ def edgecompile_process() -> CommandLine:
     return call
 
 
+def run_here(*arguments: object, folder: Path, **variables: str) -> Result:
+    """The command line in this process, for what more than one test looks at."""
+    from edgecompile.cli.app import run
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(io.StringIO()) as stdout,
+        contextlib.redirect_stderr(io.StringIO()) as stderr,
+    ):
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        exit_code = run([str(argument) for argument in arguments])
+    return Result(exit_code, stdout.getvalue(), stderr.getvalue())
+
+
 def command(*arguments: object) -> list[str]:
     """The words that start edgecompile with this interpreter."""
     return [sys.executable, "-m", "edgecompile", *(str(argument) for argument in arguments)]
@@ -203,14 +229,8 @@ def tiny(tmp_path: Path) -> Path:
     return write_tiny(tmp_path / "tiny")
 
 
-@pytest.fixture(scope="session")
-def shared_cache_with_tiny(shared_cache: Path, cache_with_tiny: Path) -> None:
-    """Spare the first test that needs the tiny recipe built from building it once more."""
-    shutil.copytree(cache_with_tiny, shared_cache, dirs_exist_ok=True)
-
-
 @pytest.fixture
-def built(tiny: Path, edgecompile: CommandLine, shared_cache_with_tiny: None) -> Path:
+def built(tiny: Path, edgecompile: CommandLine) -> Path:
     """The tiny recipe, built: the folder of its one artifact."""
     result = edgecompile("build", tiny)
     assert result.exit_code == 0, result.stderr

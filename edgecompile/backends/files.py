@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgecompile.artifact_check import ArtifactCheck
 from edgecompile.backends.protocol import Backend, ChecksArtifacts
-from edgecompile.backends.registry import backend_names, get_backend
+from edgecompile.backends.registry import get_backend, loaded_backends
 from edgecompile.digest import digest_json, digest_path
-from edgecompile.errors import Location, UserError
+from edgecompile.errors import EdgecompileError, Location, UserError
 from edgecompile.recipe.target import Target
 from edgecompile.recipe.validation import validate
 
@@ -21,17 +22,24 @@ def main_file(artifact: Path) -> Path:
     The manifest names the backend; without one, the first whose main file is there.
 
     Raises:
-        UserError: the folder holds no artifact.
+        UserError: the folder holds no artifact, or that of a backend that is not installed.
+        ToolchainMissing: its backend does not load.
     """
-    endings = {Path(get_backend(name).main_file).suffix for name in backend_names()}
+    backends, problems = loaded_backends()
+    endings = {Path(backend.main_file).suffix for backend in backends}
     if artifact.is_file() or artifact.suffix in endings:
         return artifact
     named = _backend_in_manifest(artifact)
-    for name in [named] if named in backend_names() else backend_names():
-        candidate = artifact / get_backend(name).main_file
+    for backend in [get_backend(named)] if named else backends:
+        candidate = artifact / backend.main_file
         if candidate.exists():
             return candidate
-    raise UserError(f"{artifact} holds no artifact")
+    raise UserError(f"{artifact} holds no artifact", remedy=_also(problems))
+
+
+def _also(problems: Sequence[EdgecompileError]) -> str | None:
+    """What may be the reason that nothing was found: a backend that is there and does not load."""
+    return "; ".join(problem.message for problem in problems) or None
 
 
 def _backend_in_manifest(folder: Path, name: str | None = None) -> str:
@@ -51,21 +59,24 @@ def backend_of_file(path: Path) -> Backend:
     a ``.tflite`` file is the backend `tflite`'s.
 
     Raises:
-        UserError: no backend's do.
+        UserError: no backend's do, or the manifest's backend is not installed.
+        ToolchainMissing: its backend does not load.
     """
     named = _backend_in_manifest(path.parent, path.name)
-    if named in backend_names():
+    if named:
         return get_backend(named)
-    endings: dict[str, str] = {}
-    for name in backend_names():
-        ending = Path(get_backend(name).main_file).suffix
-        if ending not in endings or ending == f".{name}":
-            endings[ending] = name
+    backends, problems = loaded_backends()
+    endings: dict[str, Backend] = {}
+    for backend in backends:
+        ending = Path(backend.main_file).suffix
+        if ending not in endings or ending == f".{backend.name}":
+            endings[ending] = backend
     if path.suffix in endings:
-        return get_backend(endings[path.suffix])
+        return endings[path.suffix]
+    reads = f"it reads {', '.join(endings)}"
     raise UserError(
         f"{path.name} is no artifact that edgecompile reads",
-        remedy=f"it reads {', '.join(endings)}",
+        remedy="; ".join(filter(None, [reads, _also(problems)])),
     )
 
 
@@ -79,7 +90,7 @@ def check_artifact(path: Path, target: Target) -> ArtifactCheck:
     place = Location(f"options of target {target.name}")
     validate(backend.options_schema, target.options, lambda path: place)
     if not isinstance(backend, ChecksArtifacts):
-        able = [name for name in backend_names() if isinstance(get_backend(name), ChecksArtifacts)]
+        able = [one.name for one in loaded_backends()[0] if isinstance(one, ChecksArtifacts)]
         raise UserError(
             f"{target.name} is built by the backend '{target.backend}', which checks recipes only",
             remedy=f"files are checked for targets of: {', '.join(able)}",

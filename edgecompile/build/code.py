@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import sys
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import edgecompile
 from edgecompile.backends.registry import backend_source
 from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint
+from edgecompile.plugins import find_module
 
 _PACKAGE = Path(edgecompile.__file__).parent
 
@@ -28,7 +26,7 @@ def backend_code(name: str) -> Fingerprint:
 
 def installed_code(module: str) -> Fingerprint | None:
     """The fingerprint of an installed `package.module`; None if there is none."""
-    file = _find_module(module)
+    file = find_module(module)
     outer = None if file is None else _outermost(file, module)
     if file is None or outer is None:
         return None
@@ -54,15 +52,3 @@ def _outermost(file: Path, module: str) -> Path | None:
     """The folder that holds the top-level package of `module`, whose file is `file`."""
     depth = module.count(".") + (file.name == "__init__.py")
     return file.parents[depth] if depth < len(file.parents) else None
-
-
-def _find_module(name: str) -> Path | None:
-    """The file of `package.module`, found without importing the package."""
-    path: Sequence[str] | None = sys.path
-    spec = None
-    for depth in range(1, name.count(".") + 2):
-        spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[:depth]), path)
-        if spec is None:
-            return None
-        path = spec.submodule_search_locations
-    return Path(spec.origin) if spec is not None and spec.origin else None

@@ -34,6 +34,7 @@ _VERBS = {
     "matrix": ("edgecompile.cli.matrix:matrix", "List recipes with their targets, for CI."),
     "recipes": ("edgecompile.cli.recipes:recipes", "List, show and start recipes."),
     "targets": ("edgecompile.cli.targets:targets", "List and show devices."),
+    "backends": ("edgecompile.cli.backends:backends", "List toolchains, start a new one."),
     "cache": ("edgecompile.cli.cache:cache", "Show or clear the cache of finished steps."),
     "doctor": ("edgecompile.cli.doctor:doctor", "Say what is installed and what is missing."),
 }

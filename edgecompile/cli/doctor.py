@@ -16,19 +16,12 @@ def doctor(app: App, output_format: str) -> int:
     """Say what is installed and what is missing."""
     import platform
 
-    from edgecompile.backends.protocol import Probe
-    from edgecompile.backends.registry import backend_names, get_backend
+    from edgecompile.backends.registry import loaded_backends
     from edgecompile.cache_root import default_cache_root
-    from edgecompile.errors import EdgecompileError
     from edgecompile.recipe.paths import DATA_VARIABLE, data_folder
 
-    probes: dict[str, Probe] = {}
-    broken: list[EdgecompileError] = []
-    for name in backend_names():
-        try:
-            probes[name] = get_backend(name).probe()
-        except EdgecompileError as error:  # the one that is broken is what a doctor is for
-            broken.append(error)
+    loaded, broken = loaded_backends()
+    probes = {backend.name: backend.probe() for backend in loaded}
     data = data_folder()
     if output_format == "json":
         app.json(

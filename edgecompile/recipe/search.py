@@ -1,4 +1,4 @@
-"""Where recipes and targets are looked for: built in, ./ of the user, $EDGECOMPILE_PATH."""
+"""Where recipes and targets are: built in, in ./ of the user, $EDGECOMPILE_PATH, plug-ins."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 
 import edgecompile
 from edgecompile.errors import UserError
+from edgecompile.plugins import plugins
 
 Kind = Literal["targets", "recipes"]
 
@@ -30,6 +31,7 @@ def search_roots() -> list[Path]:
     """Folders that may hold `targets/` and `recipes/`, the built-in one first, none twice."""
     roots = [builtin_root(), Path.cwd()]
     roots += [Path(part) for part in os.environ.get(PATH_VARIABLE, "").split(os.pathsep) if part]
+    roots += [folder for plugin in plugins() if (folder := plugin.folder) is not None]
     unique = {root.resolve(): root for root in reversed(roots) if root.is_dir()}
     return list(reversed(unique.values()))
 

@@ -5,6 +5,7 @@ The backend of these tests is a real little plug-in package, found by its entry 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,11 +118,12 @@ def clumsy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = site / "clumsy-1.0.dist-info"
     info.mkdir(parents=True)
     (site / "clumsy_backend.py").write_text(PLUGIN)
+    sys.modules.pop("clumsy_backend", None)  # another test's
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: clumsy\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[edgecompile.backends]\nclumsy = clumsy_backend:Clumsy\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.syspath_prepend(site)
     (tmp_path / "targets").mkdir()
     for name in ("crashing", "failing", "forgetful", "healthy"):
         (tmp_path / "targets" / f"{name}.yaml").write_text(
@@ -131,14 +133,14 @@ def clumsy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("clumsy", "warm_cache")
 def test_a_backend_that_crashes_fails_its_target_and_the_others_are_built(
-    edgecompile_process, tiny, tmp_path
+    edgecompile, tiny, tmp_path
 ):
     names = ["crashing", "failing", "healthy", "cpu-onnxruntime"]
     options = [word for name in names for word in ("-t", name)]
     stale = tmp_path / "dist/tiny/crashing"
     stale.mkdir(parents=True)
     (stale / "model.onnx").write_bytes(b"of an earlier build")
-    result = edgecompile_process("build", "tiny", "-q", "--format", "json", *options)
+    result = edgecompile("build", "tiny", "-q", "--format", "json", *options)
     assert result.exit_code == 70
     ends = {t["target"]: (t["status"], t["exit_code"]) for t in result.json()["targets"]}
     assert ends == {
@@ -196,12 +198,10 @@ def score(outputs, labels):
 
 
 @pytest.mark.usefixtures("clumsy")
-def test_a_conversion_that_loses_biases_is_caught_although_the_metric_rises(
-    edgecompile_process, tmp_path
-):
+def test_a_conversion_that_loses_biases_is_caught_although_the_metric_rises(edgecompile, tmp_path):
     """MLPerf Tiny's published ad01 lost nine biases, and its AUC rose from .8804 to .9029."""
     write_tiny(tmp_path / "tiny", model=AUC_MODEL, recipe=AUC_RECIPE)
-    result = edgecompile_process("build", "tiny", "-q", "--format", "json", "-t", "forgetful")
+    result = edgecompile("build", "tiny", "-q", "--format", "json", "-t", "forgetful")
     assert result.exit_code == 3, result.stderr
     row = result.json()["stages"][-1]
     assert row["step"] == "lower[forgetful]"
@@ -220,8 +220,8 @@ def test_a_conversion_that_loses_biases_is_caught_although_the_metric_rises(
 
 
 @pytest.mark.usefixtures("clumsy")
-def test_a_plug_in_is_listed_by_the_doctor(edgecompile_process):
-    result = edgecompile_process("doctor", "--format", "json")
+def test_a_plug_in_is_listed_by_the_doctor(edgecompile):
+    result = edgecompile("doctor", "--format", "json")
     assert "clumsy" in result.json()["backends"]
 
 

@@ -20,7 +20,18 @@ from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
     *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
-    *("compare", "lock", "verify", "bom", "matrix", "recipes", "targets", "cache", "doctor"),
+    *(
+        "compare",
+        "lock",
+        "verify",
+        "bom",
+        "matrix",
+        "recipes",
+        "targets",
+        "backends",
+        "cache",
+        "doctor",
+    ),
 ]
 
 
@@ -215,6 +226,7 @@ JSON_CALLS = [
     ("recipes", "new", "another"),
     ("targets", "list"),
     ("targets", "show", "mcu-tflite"),
+    ("backends", "list"),
     ("cache", "info"),
     ("doctor",),
 ]

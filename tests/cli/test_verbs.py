@@ -150,23 +150,6 @@ def test_the_doctor_says_what_is_here(edgecompile, shared_cache, monkeypatch, tm
     assert edgecompile("doctor", "--format", "json").json()["data"] == str(tmp_path)
 
 
-def test_the_doctor_survives_a_backend_that_does_not_load(
-    edgecompile_process, monkeypatch, tmp_path
-):
-    info = tmp_path / "site" / "sick-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sick\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[edgecompile.backends]\nsick = no_such:Backend\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    result = edgecompile_process("doctor")
-    assert result.exit_code == 70
-    assert "onnxruntime" in result.stdout
-    assert result.stderr == (
-        "internal error: the backend 'sick' (no_such:Backend) does not load: "
-        "No module named 'no_such'\n"
-    )
-
-
 def test_a_target_without_the_precision_does_not_stop_the_others(edgecompile, tiny):
     options = ["-q", "-t", "mcu-tflite", "-t", "cpu-onnxruntime"]
     precision = ["--set", "stages.quantize.precision=fp16"]

@@ -6,8 +6,8 @@ from .8804 to .9029: a metric alone lets such a file pass. Here a plug-in backen
 
 from __future__ import annotations
 
-import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +53,8 @@ options: {io: int8, kernels: xnnpack}
 
 
 @pytest.fixture
-def lossy(isolated):
-    """A package with the lossy backend, and a target that uses it; the environment to find them."""
+def lossy(isolated, monkeypatch):
+    """An installed package with the lossy backend, and a target that uses it."""
     site = isolated / "site"
     (site / "lossy-1.0.dist-info").mkdir(parents=True)
     (site / "lossy.py").write_text(LOSSY)
@@ -64,8 +64,8 @@ def lossy(isolated):
     )
     (isolated / "targets").mkdir()
     (isolated / "targets" / "lossy.yaml").write_text(TARGET)
-    paths = [str(site), os.environ.get("PYTHONPATH", "")]
-    return {"PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    sys.modules.pop("lossy", None)  # another test's
+    monkeypatch.syspath_prepend(site)
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def lowered(result):
 
 
 def test_lost_biases_break_the_build_though_the_metric_does_not_feel_them(
-    edgecompile_process, lossy, shifted
+    edgecompile, lossy, shifted
 ):
-    result = edgecompile_process("build", shifted, "--format", "json", env=lossy)
+    result = edgecompile("build", shifted, "--format", "json")
     assert result.exit_code == 3, result.stderr
     row, verdicts = lowered(result)
     assert row["delta_previous"] >= -0.5
@@ -100,10 +100,8 @@ def test_lost_biases_break_the_build_though_the_metric_does_not_feel_them(
     assert not list((shifted.parent / "dist").rglob("model.tflite"))
 
 
-def test_the_metric_alone_would_have_let_them_pass(edgecompile_process, lossy, shifted):
-    result = edgecompile_process(
-        "build", shifted, "--format", "json", "--set", "agreement.lower=null", env=lossy
-    )
+def test_the_metric_alone_would_have_let_them_pass(edgecompile, lossy, shifted):
+    result = edgecompile("build", shifted, "--format", "json", "--set", "agreement.lower=null")
     assert result.exit_code == 0, result.stderr
     row, _ = lowered(result)
     assert row["agreement"]["twin"]["equal"] < 0.5
@@ -112,12 +110,11 @@ def test_the_metric_alone_would_have_let_them_pass(edgecompile_process, lossy, s
 @pytest.mark.full
 @pytest.mark.skipif(not DATA, reason="EDGECOMPILE_DATA does not name the folder of real packs")
 def test_the_published_fault_raises_the_score_and_is_caught(
-    edgecompile_process, lossy, data_folder, isolated
+    edgecompile, lossy, data_folder, isolated, monkeypatch
 ):
     """The very fault: the biases of nine Dense layers are gone, those of BatchNorm are not."""
     from safetensors.numpy import load_file, save_file
 
-    env = {**lossy, "EDGECOMPILE_DATA": str(data_folder)}
     healthy = Path(REPOSITORY / "recipes" / "ad_autoencoder")
     shutil.copytree(healthy, isolated / "faulty")
     weights = load_file(data_folder / "ad_autoencoder" / "weights.safetensors")
@@ -125,17 +122,15 @@ def test_the_published_fault_raises_the_score_and_is_caught(
     for name in normalized:
         weights[name] = np.zeros_like(weights[name])
     save_file(weights, isolated / "faulty" / "weights.safetensors")
-    made = edgecompile_process(
+    made = edgecompile(
         "build", "faulty", "-t", "android-tflite", "--format", "json",
-        "--set", "model.weights=weights.safetensors", "--set", "budgets.total=null", env=env,
+        "--set", "model.weights=weights.safetensors", "--set", "budgets.total=null",
     )  # fmt: skip
     assert made.exit_code == 0, made.stderr
     (file,) = (isolated / "dist").rglob("model.tflite")
 
-    result = edgecompile_process(
-        "build", "ad_autoencoder", "-t", "lossy", "--format", "json",
-        env={**env, "FAULTY_FILE": str(file)},
-    )  # fmt: skip
+    monkeypatch.setenv("FAULTY_FILE", str(file))
+    result = edgecompile("build", "ad_autoencoder", "-t", "lossy", "--format", "json")
     assert result.exit_code == 3, result.stderr
     row, verdicts = lowered(result)
     assert row["delta_previous"] > 0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
-from tests.conftest import command, write_tiny
+from tests.conftest import run_here, write_tiny
 
 MODEL = """\
 from torch import nn
@@ -46,21 +44,15 @@ def build_with_pages(root: Path, cache: Path) -> Path:
             (root / f"targets/{name}.yaml").write_text(text)
     options = ["--set", "stages.quantize.sensitivity=true", "--set", "description=<i>a & b</i>"]
     options += ["--junit", "ci/junit.xml", "--sarif", "ci/report.sarif"]
-    in_github = {
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_WORKSPACE": str(root),
-        "GITHUB_STEP_SUMMARY": str(root / "summary.md"),
-    }
-    done = subprocess.run(
-        command("build", "tiny", "-q", *words, *options),
-        cwd=root,
-        env={**os.environ, **in_github, "EDGECOMPILE_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
+    done = run_here(
+        *("build", "tiny", "-q", *words, *options),
+        folder=root,
+        GITHUB_ACTIONS="true",
+        GITHUB_WORKSPACE=str(root),
+        GITHUB_STEP_SUMMARY=str(root / "summary.md"),
+        EDGECOMPILE_CACHE=str(cache),
     )
-    assert done.returncode == 4, done.stderr
+    assert done.exit_code == 4, done.stderr
     (root / "stderr").write_text(done.stderr)
     return root / "dist/tiny"
 
