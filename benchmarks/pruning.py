@@ -31,7 +31,7 @@ from edgecompile.recipe.paths import data_folder
 
 _STAGE = (
     "ratio: 0.5, importance: taylor, finetune: {epochs: 4, learning_rate: 0.003, batch: 32, "
-    "distillation: 0.9, hints: 8}"
+    "distillation: 0.9, hints: 1}"
 )
 
 
