@@ -40,8 +40,10 @@ system:  ## See that the programs that tests need are there; as root on Debian, 
 quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
 	$(BIN)/edgecompile build recipes/digits_cnn
 
-# Tests of one file stay together: they share what they built.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# Tests of one file stay together: they share what they built. In their own order: by the number of
+# tests, those that build real models would come last, and one core would wait for the other. One
+# thread each: more threads than cores wait for one another, and cost processor time meanwhile.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: $(READY) system  ## Run the tests that CI runs.
 	$(PYTEST) -m "not full"

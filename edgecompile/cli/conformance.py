@@ -122,7 +122,7 @@ def _networks(app: App, packs: bool) -> Iterator[list[Network]]:
             try:
                 with build_progress(app.verbosity, name) as progress:
                     found.append(
-                        network_of(name, Path(folder), cache, progress.listener, progress.log)
+                        network_of(name, Path(folder), cache, progress.listener, progress.logs)
                     )
             except UserError as error:
                 app.say(f"left out: {name}: {error.message}")

@@ -12,7 +12,7 @@ from edgecompile.conformance.suite import Network
 from edgecompile.recipe.load import load_recipe
 
 
-def network_of(recipe: str, folder: Path, cache: Cache, listener: Listener, log: Path) -> Network:
+def network_of(recipe: str, folder: Path, cache: Cache, listener: Listener, logs: Path) -> Network:
     """The recipe's network -> two files in `folder`.
 
     Raises:
@@ -21,6 +21,6 @@ def network_of(recipe: str, folder: Path, cache: Cache, listener: Listener, log:
     """
     loaded = load_recipe(recipe)
     hub, samples = folder / f"{recipe}.onnx", folder / f"{recipe}.npy"
-    export_hub(loaded, hub, cache, listener, log)
-    export_samples(loaded, samples, cache, listener, log)
+    export_hub(loaded, hub, cache, listener, logs)
+    export_samples(loaded, samples, cache, listener, logs)
     return Network(recipe, hub, samples)

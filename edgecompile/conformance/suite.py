@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +12,14 @@ from typing import Any
 from edgecompile.backends.protocol import Backend, Probe
 from edgecompile.backends.registry import get_backend
 from edgecompile.backends.toolchain import require_toolchain
-from edgecompile.build.execute import WorkerPool
+from edgecompile.build.cache import Cache
+from edgecompile.build.process import WorkerProcess
+from edgecompile.build.step import External
 from edgecompile.build.worker import Job
 from edgecompile.conformance.judge import Verdict
+from edgecompile.digest import digest_file
 from edgecompile.errors import Location, ToolchainFailed, UserError
+from edgecompile.parallel import cores
 from edgecompile.recipe.catalogue import list_entries
 from edgecompile.recipe.load import load_target
 from edgecompile.recipe.schema import Precision
@@ -113,8 +118,8 @@ def conform(
     emulated = backend.evidence.emulated
     verdicts: list[Verdict] = []
     with TemporaryDirectory(prefix="edgecompile-conformance-") as place:
-        log = Path(place, "log")
-        with WorkerPool(log) as pool:
+        process = WorkerProcess(Path(place, "log"), cores())
+        try:
             for precision, target in targets.items():
                 common = {
                     "target": target.model_dump(mode="json"),
@@ -123,47 +128,57 @@ def conform(
                 }
                 done: list[Verdict] = []
                 for operator, names in cases:
-                    done += _judge_operator(pool, Path(place), operator, names, common)
+                    done += _judge_operator(process, Path(place), operator, names, common)
                 for network in networks:
-                    done += _judge_network(pool, Path(place), network, common)
+                    done += _judge_network(process, Path(place), network, common)
                 verdicts += done
                 tell(precision, done)
+        finally:
+            process.close(at_once=True)
     return Conformance(backend, backend.probe(), targets, verdicts)
 
 
 def _judge_operator(
-    pool: WorkerPool, place: Path, operator: str, names: Sequence[str], common: Mapping[str, Any]
+    process: WorkerProcess,
+    place: Path,
+    operator: str,
+    names: Sequence[str],
+    common: Mapping[str, Any],
 ) -> list[Verdict]:
     try:
-        return _carried_out(pool, place, "judge_cases", {}, {**common, "cases": list(names)})
+        return _carried_out(process, place, "judge_cases", {}, {**common, "cases": list(names)})
     except ToolchainFailed as error:
         if len(names) == 1:
             precision = common["precision"]
             return [Verdict(operator, names[0], precision, "crashed", message=error.message)]
     # One of them took the worker with it: which?
-    return [v for name in names for v in _judge_operator(pool, place, operator, [name], common)]
+    return [v for name in names for v in _judge_operator(process, place, operator, [name], common)]
 
 
 def _judge_network(
-    pool: WorkerPool, place: Path, network: Network, common: Mapping[str, Any]
+    process: WorkerProcess, place: Path, network: Network, common: Mapping[str, Any]
 ) -> list[Verdict]:
     inputs = {"hub": network.hub, "samples": network.samples}
     parameters = {**common, "name": network.name, "calibration": CALIBRATION}
     try:
-        return _carried_out(pool, place, "judge_network", inputs, parameters)
+        return _carried_out(process, place, "judge_network", inputs, parameters)
     except ToolchainFailed as error:
         precision = common["precision"]
         return [Verdict(network.name, network.name, precision, "crashed", message=error.message)]
 
 
 def _carried_out(
-    pool: WorkerPool,
+    process: WorkerProcess,
     place: Path,
     function: str,
     inputs: Mapping[str, Path],
     parameters: Mapping[str, Any],
 ) -> list[Verdict]:
     name = f"edgecompile.conformance.judge:{function}"
-    job = Job("conformance", "0" * 64, name, inputs, parameters, place / "cache", False)
-    outcome = pool.run(job)
+    files = {key: External(path, digest_file(path)) for key, path in inputs.items()}
+    job = Job("conformance", "0" * 64, name, files, parameters, Cache(place / "cache"), False)
+    try:
+        outcome = process.submit(job).result()
+    except BrokenProcessPool:
+        raise process.death(job) from None
     return [Verdict(**row) for row in outcome.record.result["verdicts"]]

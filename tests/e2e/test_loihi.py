@@ -17,7 +17,7 @@ def test_a_recipe_for_other_targets_builds_for_loihi_too_and_loses_less_than_a_p
     (target,) = result.json()["targets"]
     assert target["precision"] == "spiking"
     rules = {finding["rule"] for finding in target["findings"]}
-    assert {"loihi-soft-reset", "spiking-cost", "loihi-unverified"} <= rules
+    assert {"loihi-neuron", "spiking-cost", "loihi-unverified"} <= rules
     account = result.json()["compression"]["lower[loihi2]"]["spiking"]
     assert account["steps"] <= 32
     assert [point["steps"] for point in account["accuracy_by_steps"]][:2] == [4, 6]

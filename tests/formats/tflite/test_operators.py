@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 
 from edgecompile.compress.narrow import halve_constants, quantize_weights
-from edgecompile.compress.quantize import quantize
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.conformance.cases import CASES
 from edgecompile.conformance.cases.case import Case
@@ -101,11 +100,8 @@ def kernels_of(case: Case) -> dict[Kernels, int]:
 
 
 def quantized(case: Case):
-    """By NNCF where it decides something: the weights."""
     hub = case.hub()
     samples = case.samples()
-    if any(node.op_type in WEIGHTED for node in hub.graph):
-        return quantize(hub, samples, QuantScheme("affine")), samples
     return quickly_quantized(hub, samples), samples
 
 

@@ -15,6 +15,11 @@ DOCUMENT = "docs/backends/loihi.md"
 _LAVA = "lava-nc 0.10.0, lava.proc.lif.models: the stock LIF sets the potential to 0"
 _NETX = "lava-dl 0.6.0, lava.lib.dl.netx.hdf5"
 
+_PROGRAMS = {
+    "soft-reset": "neurons that keep what exceeds the threshold",
+    "signed": "neurons that keep what exceeds the threshold, and take back a spike too many,",
+}
+
 
 def check_hub(hub: ir.Model, target: Target) -> list[Finding]:
     """Errors for nodes without a form and for too few cores; else what the user has to know."""
@@ -29,14 +34,14 @@ def check_hub(hub: ir.Model, target: Target) -> list[Finding]:
 def remarks(network: RateNetwork, options: LoihiOptions) -> list[Finding]:
     """What the artifact needs beyond Lava's stock software, and that no chip confirmed it."""
     found = []
-    if options.neuron == "soft-reset":
+    if options.neuron != "stock":
         found.append(
             Finding(
                 "warning",
-                "loihi-soft-reset",
-                "neurons that keep what exceeds the threshold need a neuron program (microcode) of "
-                "one's own on the chip, written with Intel's research toolchain; with stock "
-                "neurons this network's accuracy collapses",
+                "loihi-neuron",
+                f"{_PROGRAMS[options.neuron]} need a neuron program (microcode) of one's own on "
+                "the chip, written with Intel's research toolchain; with stock neurons this "
+                "network's accuracy collapses",
                 remedy="lower.loihi.neuron=stock, with data.train to train it for stock neurons",
                 reference=_LAVA,
             )

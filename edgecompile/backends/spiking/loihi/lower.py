@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,12 @@ from edgecompile.graph.macs import count_macs
 from edgecompile.recipe.target import Target
 
 MODEL, REPORT, GOLDEN = "model.nir", "loihi.json", "golden.npz"
-NETX = {"stock": "model.net", "soft-reset": "model.soft-reset.net"}
-"""The netx file says of itself that its neurons are stock LIF; the other's name warns of it."""
+NETX = {
+    "stock": "model.net",
+    "soft-reset": "model.soft-reset.net",
+    "signed": "model.signed.net",
+}
+"""The netx file says of itself that its neurons are stock LIF; the others' names warn of it."""
 _GOLDEN_SAMPLES = 4
 _COSTED_SAMPLES = 50
 
@@ -70,7 +74,7 @@ def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lo
             "the hub has no thresholds for spiking neurons",
             remedy="build the recipe, or quantize it for this target first",
         )
-    ideal = to_spiking(rates, options.input)
+    ideal = replace(to_spiking(rates, options.input), signed=options.neuron == "signed")
     chosen = _choose(ideal, options, tuning)
     network, steps = chosen.network, chosen.choice.steps
     samples = tuning.validation[0][:_COSTED_SAMPLES]

@@ -12,9 +12,10 @@ from edgecompile.recipe.validation import Strict
 class LoihiOptions(Strict):
     """Options of the backend `loihi`."""
 
-    neuron: Literal["soft-reset", "stock"] = "soft-reset"
+    neuron: Literal["signed", "soft-reset", "stock"] = "signed"
     """`soft-reset`: a spike takes the threshold off the potential: needs a neuron program of one's
-    own on the chip. `stock`: Lava's LIF, which resets to 0: needs `data.train`, to be trained."""
+    own on the chip. `signed`: the same, and a neuron that fired too often takes spikes back.
+    `stock`: Lava's LIF, which resets to 0: needs `data.train`, to be trained."""
     input: Literal["graded", "events"] = "graded"
     """`graded`: every step brings each pixel's value, in 8 bits. `events`: spikes of one bit, by an
     integrator for each pixel."""

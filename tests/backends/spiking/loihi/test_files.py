@@ -79,7 +79,7 @@ def test_additions_are_in_the_nir_file_and_in_no_netx_file(tmp_path):
     _, folder = lowered(RESIDUAL, tmp_path / "built")
     assert {path.name for path in folder.iterdir()} == {"model.nir", "loihi.json", "golden.npz"}
     rules = {f.rule for f in LoihiBackend().check(RESIDUAL, target(), "spiking")}
-    assert {"loihi-netx", "loihi-soft-reset", "loihi-unverified"} <= rules
+    assert {"loihi-netx", "loihi-neuron", "loihi-unverified"} <= rules
 
 
 def replay(path, trains, reset) -> list[np.ndarray]:
@@ -133,9 +133,10 @@ def test_a_netx_file_of_stock_neurons_replays_the_golden_spikes(tmp_path):
         assert spikes.any()
 
 
-def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(tmp_path):
-    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built")
-    assert (folder / "model.soft-reset.net").exists()
+@pytest.mark.parametrize("neuron", ["signed", "soft-reset"])
+def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(neuron, tmp_path):
+    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built", target(neuron=neuron))
+    assert (folder / f"model.{neuron}.net").exists()
     assert not (folder / "model.net").exists()
 
 
