@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecompile.compress.prune.hints import Seen, hint_loss, inputs_of_layers
+from edgecompile.compress.prune.hints import Seen, hint_loss, inputs_of_layers, variances
 from edgecompile.compress.prune.surgery import Kept
 from edgecompile.compress.training.loop import Batch, Training, require_finite, train
 from edgecompile.compress.training.losses import training_loss
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True)
+class Hints:
+    """How what both networks see within pulls."""
+
+    kept: Kept
+    weight: float
+    variance: Mapping[str, float]
+    """Of what goes into each layer of the teacher."""
 
 
 def fine_tune(
@@ -44,8 +55,10 @@ def fine_tune(
     module.requires_grad_(True)
     module.train()
 
+    pull = Hints(kept, hints, variances(teacher, training.samples)) if hints > 0 else None
+
     def loss_of(batch: Batch) -> torch.Tensor:
-        return _loss(module, teacher, training, batch, kept, hints)
+        return _loss(module, teacher, training, batch, pull)
 
     def keep_zeros() -> None:
         _keep_zeros(module, masks or {})
@@ -62,19 +75,18 @@ def _loss(
     teacher: torch.nn.Module,
     training: Training,
     batch: Batch,
-    kept: Kept,
-    hints: float,
+    hints: Hints | None,
 ) -> torch.Tensor:
     images = batch.mixed.images
     wanted: object = None
     aims: Seen = {}
-    if batch.classes is None or training.distillation > 0 or hints > 0:
+    if batch.classes is None or training.distillation > 0 or hints is not None:
         wanted, aims = _teach(teacher, images)
     with inputs_of_layers(module) as seen:
         outputs = module(images)
     loss = training_loss(outputs, wanted, batch.classes, training.distillation, batch.mixed)
-    if hints > 0:
-        loss = loss + hints * hint_loss(seen, aims, kept)
+    if hints is not None:
+        loss = loss + hints.weight * hint_loss(seen, aims, hints.kept, hints.variance)
     return loss
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from edgecompile.compress.prune.finetune import fine_tune
-from edgecompile.compress.prune.hints import hint_loss, inputs_of_layers
+from edgecompile.compress.prune.hints import hint_loss, inputs_of_layers, variances
 from edgecompile.compress.prune.surgery import Kept, remove_channels
 from edgecompile.compress.training.augment import augment
 from edgecompile.compress.training.loop import Training
@@ -29,7 +29,7 @@ def hints_between(module, teacher, kept, images):
     with torch.no_grad(), inputs_of_layers(module) as now, inputs_of_layers(teacher) as wanted:
         module(images)
         teacher(images)
-    return float(hint_loss(now, wanted, kept))
+    return float(hint_loss(now, wanted, kept, variances(teacher, images)))
 
 
 def test_hints_compare_the_channels_that_are_left():
