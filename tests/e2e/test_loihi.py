@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,11 @@ def evaluation_data():
 
 def test_recipes_may_give_spikes_that_the_chip_gets_step_by_step(edgecompile, tmp_path):
     recipes = Path(__file__).parents[2] / "recipes" / "digits_cnn"
-    (tmp_path / "events.py").write_text(EVENTS.format(digits=str(recipes / "model.py")))
+    for name in ("model.py", "weights.safetensors"):
+        shutil.copy(recipes / name, tmp_path / name)
+    (tmp_path / "events.py").write_text(EVENTS.format(digits=str(tmp_path / "model.py")))
     (tmp_path / "recipe.yaml").write_text(
-        f"model: {{source: 'events.py:build', weights: {recipes / 'weights.safetensors'}, "
+        "model: {source: 'events.py:build', weights: weights.safetensors, "
         "input: {shape: [1, 1, 8, 8], steps: 24}}\n"
         "data: {calibration: 'events.py:calibration_data', "
         "evaluation: 'events.py:evaluation_data'}\n"
