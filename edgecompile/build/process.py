@@ -25,6 +25,11 @@ from edgecompile.parallel import share_cores
 from edgecompile.recipe.blame import crash_place
 
 
+_NO_LEAKS = "ignore::UserWarning:multiprocessing.resource_tracker"
+"""For the interpreter that cleans up behind workers. Libraries of a worker that is ended at once
+leave a semaphore; it is removed, and no user need read of it."""
+
+
 class WorkerKilled(ToolchainFailed):
     """The system or a person ended a process by SIGKILL: most likely memory ran out."""
 
@@ -45,6 +50,8 @@ class WorkerProcess:
     def submit(self, job: Job) -> Future[Outcome]:
         """Begin one job; only one at a time."""
         if self._pool is None:
+            if _NO_LEAKS not in sys.warnoptions:
+                sys.warnoptions.append(_NO_LEAKS)
             self._pool = ProcessPoolExecutor(
                 1,
                 get_context("spawn"),
