@@ -24,7 +24,6 @@ from edgecompile.errors import ToolchainFailed
 from edgecompile.parallel import share_cores
 from edgecompile.recipe.blame import crash_place
 
-
 _NO_LEAKS = "ignore::UserWarning:multiprocessing.resource_tracker"
 """For the interpreter that cleans up behind workers. Libraries of a worker that is ended at once
 leave a semaphore; it is removed, and no user need read of it."""
