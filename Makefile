@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 EXTRAS ?= dev
 JOBS ?= 2
 
-.PHONY: help setup system quickstart test test-full lint format bench clean
+.PHONY: help setup system quickstart test test-full lint format docs bench clean
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -40,8 +40,10 @@ system:  ## See that the programs that tests need are there; as root on Debian, 
 quickstart: $(READY)  ## Build recipes/digits_cnn for its targets, measured after every step.
 	$(BIN)/edgecompile build recipes/digits_cnn
 
-# Tests of one file stay together: they share what they built.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# Tests of one file stay together: they share what they built. In their own order: by the number of
+# tests, those that build real models would come last, and one core would wait for the other. One
+# thread each: more threads than cores wait for one another, and cost processor time meanwhile.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test: $(READY) system  ## Run the tests that CI runs.
 	$(PYTEST) -m "not full"
@@ -58,8 +60,11 @@ format: $(READY)  ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
+docs: $(READY)  ## Build the pages in docs/ as a site, in site/.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(READY) system  ## Measure against peers, as ratios in one run.
 	$(BIN)/python -m benchmarks
 
 clean:  ## Remove what was built; .venv stays.
-	rm -rf dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis

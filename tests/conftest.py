@@ -94,7 +94,7 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def preloaded_workers() -> Iterator[None]:
     """Builds in this process take workers that have imported the libraries: see tests/workers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgecompile.build.execute.get_context", lambda _: preloaded_context())
+        patch.setattr("edgecompile.build.process.get_context", lambda _: preloaded_context())
         yield
 
 
@@ -227,6 +227,15 @@ def write_tiny(folder: Path, *, model: str = TINY_MODEL, recipe: str = TINY_RECI
 def tiny(tmp_path: Path) -> Path:
     """The tiny recipe in ./tiny."""
     return write_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def shared_cache_with_tiny(shared_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """For tests that start the command line in a process: what they build is there already."""
+    root = tmp_path_factory.mktemp("tiny-in-shared-cache")
+    write_tiny(root / "tiny")
+    done = run_here("build", "tiny", "-q", folder=root, EDGECOMPILE_CACHE=str(shared_cache))
+    assert done.exit_code == 0, done.stderr
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ tqdm.tqdm.monitor_interval = 0  # its monitor is a thread
 
 MODULES = (
     "ai_edge_litert.interpreter",
+    "nncf",
+    "nncf.onnx.quantization.default_quantization",
+    "nncf.onnx.quantization.quantize_model",
     "onnxruntime",
     "onnxsim",
     "safetensors.torch",
@@ -39,6 +42,9 @@ def prepare() -> None:
     for module in MODULES:
         importlib.import_module(module)
     import torch
+    from nncf.common.graph.patterns.manager import PatternsManager
+    from nncf.common.utils.backend import BackendType
+    from nncf.parameters import TargetDevice
     from torch.onnx._internal.exporter import _registration
 
     from edgecompile.frontend.export import OPSET
@@ -46,6 +52,11 @@ def prepare() -> None:
     # Anew at each export otherwise: a second that has nothing to do with the model.
     registry = _registration.ONNXRegistry
     registry.from_torchlib = staticmethod(cache(registry.from_torchlib))
+    # And half a second for NNCF's tables of patterns, which are only read.
+    for table in ("get_full_hw_pattern_graph", "get_full_ignored_pattern_graph"):
+        kept = cache(getattr(PatternsManager, table))
+        kept(backend=BackendType.ONNX, device=TargetDevice.ANY, model_type=None)
+        setattr(PatternsManager, table, staticmethod(kept))
     torch.set_num_threads(1)
     logging.disable()
     with warnings.catch_warnings():

@@ -13,6 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "edgecompile"
 
 BELOW: dict[str, set[str]] = {
     "cli": {
+        "conformance",
+        "scaffold",
         "release",
         "report",
         "build",
@@ -24,6 +26,8 @@ BELOW: dict[str, set[str]] = {
         "recipe",
     },
     "release": {"backends", "build", "recipe"},
+    "scaffold": {"backends", "recipe"},
+    "conformance": {"backends", "build", "compress", "evaluate", "graph", "recipe"},
     "report": {"build", "evaluate", "recipe"},
     "build": {"backends", "compress", "evaluate", "frontend", "graph", "recipe"},
     "backends": {"compress", "evaluate", "formats", "graph", "recipe"},

@@ -1,14 +1,19 @@
 """The pages of the documentation: their commands run, their links lead somewhere, their tables of
 operators are those that the backends use.
 
-`python -m tests.test_docs` writes these tables anew.
+`python -m tests.test_docs` writes these tables anew, with names of backends also what
+`edgecompile conformance` says of them, which takes minutes each.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from edgecompile.backends.edgetpu.rules import RULES
 from edgecompile.backends.riscv.generator.operators.table import OPERATORS as RISCV_OPERATORS
 from edgecompile.backends.riscv.probe import probe as emulators
 from edgecompile.formats.tflite.operators import OPERATORS
+from tests.conftest import Result, command
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -42,20 +48,20 @@ def _commands(page: Path) -> list[list[str]]:
     ]
 
 
-def _marked(page: Path) -> Any:
+def _page(page: Path) -> Any:
     """Pages whose commands emulate a device: tests/e2e builds the same for it in CI."""
     emulates = page.stem in {"loihi", "riscv", "speck"}
     return pytest.param(page, marks=pytest.mark.full) if emulates else page
 
 
-@pytest.mark.parametrize("page", [_marked(p) for p in PAGES if _commands(p)], ids=_name)
+@pytest.mark.parametrize("page", [_page(p) for p in PAGES if _commands(p)], ids=_name)
 def test_the_commands_of_a_page_run_in_its_order(page, edgecompile):
     if page.stem == "riscv" and not emulators().available:
         pytest.skip("QEMU is no Python package: not on every machine that tests")
     for block in _blocks(page, "yaml"):
-        named = re.match(r"# (targets/[\w-]+\.yaml)\n", block)
+        named = re.match(r"# ([\w-]+/[\w-]+\.yaml|edge\.yaml)\n", block)
         if named:
-            Path("targets").mkdir(exist_ok=True)
+            Path(named[1]).parent.mkdir(exist_ok=True)
             Path(named[1]).write_text(block)
     for arguments in _commands(page):
         result = edgecompile(*arguments)
@@ -67,6 +73,23 @@ def test_the_links_of_a_page_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_pages_make_a_site_without_a_broken_link_that_needs_no_network(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path / "site"],
+        cwd=REPOSITORY,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    pages = {file.stem: file.read_text() for file in (tmp_path / "site").rglob("*.html")}
+    assert set(pages) == {"404", *(page.stem for page in PAGES if page.name != "README.md")}
+    for name, text in pages.items():
+        loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*", text)
+        assert [tag for tag in loaded if "//" in tag] == [], name
 
 
 def operator_table() -> str:
@@ -130,8 +153,40 @@ def listed_operators() -> str:
     return textwrap.fill(", ".join(sorted(COREML_OPERATORS)) + ".", 100)
 
 
+def conformance_table(edgecompile: Callable[..., Any], backend: str) -> str:
+    """What `edgecompile conformance` says of a backend; of all but two, by one case an operator."""
+    quick = () if backend in JUDGED_IN_FULL else ("--quick",)
+    result = edgecompile("conformance", backend, *quick, "--format", "markdown")
+    assert result.exit_code in {0, 6}, result.stderr
+    return f"\n{result.stdout}\n"
+
+
+JUDGED_IN_FULL = ("onnxruntime", "tflite")
+"""These two run at once what they built, so that every case can be judged."""
+
+OPERATORS_PAGE = REPOSITORY / "docs/operators.md"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("backend", JUDGED_IN_FULL)
+def test_the_table_of_operators_is_what_the_backend_does(edgecompile, backend):
+    found = _marked(f"conformance {backend}").search(OPERATORS_PAGE.read_text())
+    assert found is not None
+    table = conformance_table(edgecompile, backend)
+    assert found[2] == table, f"write it anew: python -m tests.test_docs {backend}"
+
+
+def _write(page: Path, mark: str, table: str) -> None:
+    page.write_text(_marked(mark).sub(lambda m: m[1] + table + m[3], page.read_text()))
+
+
+def _by_process(*arguments: str) -> Result:
+    done = subprocess.run(command(*arguments), stdout=subprocess.PIPE, text=True, check=False)
+    return Result(done.returncode, done.stdout, "")
+
+
 if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        _write(OPERATORS_PAGE, f"conformance {name}", conformance_table(_by_process, name))
     for mark, (page, write) in TABLES.items():
-        table = write()
-        text = _marked(mark).sub(lambda m, table=table: m[1] + table + m[3], page.read_text())
-        page.write_text(text)
+        _write(page, mark, write())

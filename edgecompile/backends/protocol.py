@@ -79,7 +79,8 @@ class Tuning:
     `reference` is the float hub before all compression. Samples are float32 (samples, *shape
     without batch). `training` is None where the recipe has no data.train. `budget`: points of the
     metric that may be lost against the reference, None: any. `stage`: what the recipe says of the
-    stage that decided the numbers.
+    stage that decided the numbers. `spikes`: where the recipe gives spikes, those of the validation
+    samples, float32 (samples, steps, *shape without batch), whose means the samples are.
     """
 
     reference: ir.Model
@@ -89,6 +90,7 @@ class Tuning:
     budget: float | None
     stage: Mapping[str, Any]
     recipe_folder: Path
+    spikes: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,9 @@ class ChecksArtifacts(Protocol):
 @runtime_checkable
 class LowersByData(Protocol):
     """What a backend may offer whose artifact depends on data: how many steps a spiking network
-    runs is decided by the chip's own simulator on validation samples."""
+    runs is decided by the chip's own simulator on validation samples.
+
+    Where the recipe gives spikes, `run` gets them in place of samples: (samples, steps, *shape)."""
 
     def lower_by_data(self, hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lowered:
         """As `lower`, with data to decide by; the same data give the same bytes.

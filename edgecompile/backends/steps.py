@@ -48,7 +48,7 @@ def lower(
     hub = load(inputs["hub"])
     account: Mapping[str, Any] = {}
     if "split" in inputs and isinstance(backend, LowersByData):
-        from edgecompile.backends.spiking.tuning import read_tuning
+        from edgecompile.backends.tuning import read_tuning
 
         lowered = backend.lower_by_data(hub, target, folder, read_tuning(inputs, parameters))
         findings, account = [*lowered.findings], lowered.account

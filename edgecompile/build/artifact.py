@@ -27,7 +27,7 @@ def evaluate_artifact(
     options: Mapping[str, Any],
     cache: Cache,
     listener: Listener,
-    log: Path | None = None,
+    logs: Path | None = None,
 ) -> dict[str, Any]:
     """The metric of `artifact` and its agreement with the recipe's PyTorch model.
 
@@ -39,7 +39,7 @@ def evaluate_artifact(
     _require_same_input(artifact, facts, loaded)
     require_toolchain(backend)
     plan = make_artifact_plan(loaded, artifact, backend.name, options)
-    return _measured(loaded, artifact, plan, cache, listener, log)
+    return _measured(loaded, artifact, plan, cache, listener, logs)
 
 
 def evaluate_device_result(
@@ -48,7 +48,7 @@ def evaluate_device_result(
     file: Path,
     cache: Cache,
     listener: Listener,
-    log: Path | None = None,
+    logs: Path | None = None,
 ) -> dict[str, Any]:
     """The same from the outputs that a device made with `artifact`, as `file` describes them.
 
@@ -62,12 +62,12 @@ def evaluate_device_result(
             remedy="run the device with the artifact as it lies here",
         )
     plan = make_device_plan(loaded, file.parent / result.outputs, result.samples)
-    measured = _measured(loaded, artifact, plan, cache, listener, log)
+    measured = _measured(loaded, artifact, plan, cache, listener, logs)
     return {**measured, "device": result.model_dump(mode="json")}
 
 
 def export_samples(
-    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, log: Path | None = None
+    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, logs: Path | None = None
 ) -> Path:
     """The recipe's evaluation samples, float32 (samples, *shape without batch) -> `output`, .npy.
 
@@ -75,7 +75,7 @@ def export_samples(
         EdgecompileError: the data cannot be prepared, or the file not be written.
     """
     (outcome,) = execute(
-        make_samples_plan(loaded), cache, lambda *_: None, listener, log=log
+        make_samples_plan(loaded), cache, lambda *_: None, listener, logs=logs
     ).values()
     if outcome.error is not None:
         raise outcome.error
@@ -90,9 +90,9 @@ def _measured(
     plan: Plan,
     cache: Cache,
     listener: Listener,
-    log: Path | None,
+    logs: Path | None,
 ) -> dict[str, Any]:
-    outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
+    outcomes = execute(plan, cache, lambda *_: None, listener, logs=logs)
     for outcome in outcomes.values():
         if outcome.error is not None:
             raise outcome.error

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import edgecompile
 from edgecompile.artifact_check import OperatorFate
 from edgecompile.backends.registry import get_backend
-from edgecompile.build.cache import Cache, Record
-from edgecompile.build.execute import Listener, StepOutcome, execute
+from edgecompile.build.cache import Cache, DamagedCache, Record
+from edgecompile.build.execute import Execution, Listener, StepOutcome, carry_out_plan, execute
 from edgecompile.build.package import (
-    DamagedCache,
     copy_artifact,
     readable_json,
     remove_whole,
@@ -64,32 +63,29 @@ class Pages:
     cpu_seconds: float | None = None
 
 
-PageMaker = Callable[[BuildResult, Mapping[str, Mapping[str, Any]]], Pages]
+PageMaker = Callable[
+    [LoadedRecipe, BuildResult, Mapping[str, Mapping[str, Any]], Cache, Execution], Awaitable[Pages]
+]
 """Called with the result and, by target that was built, the facts of its manifest."""
-
-
-def _no_pages(result: BuildResult, manifests: Mapping[str, Mapping[str, Any]]) -> Pages:
-    return Pages()
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Where a build writes and reads, and whether it may reuse finished steps."""
+    """Where a build writes and reads, and what it makes beside the artifacts."""
 
     output: Path
     cache: Cache
-    use_cache: bool = True
-    log: Path | None = None
     pages: PageMaker | None = None
     sign: Callable[[bytes], bytes] | None = None
     """Makes `manifest.sig` of the bytes of a manifest."""
 
 
-def build(
-    loaded: LoadedRecipe, targets: Sequence[Target], options: BuildOptions, listener: Listener
+async def build(
+    loaded: LoadedRecipe,
+    targets: Sequence[Target],
+    options: BuildOptions,
+    how: Execution,
+    listener: Listener,
 ) -> BuildResult:
     """Build `loaded` for each of `targets`.
 
@@ -103,36 +99,32 @@ def build(
     plan = make_plan(loaded, targets)
     for _ in targets:
         try:
-            return _build_once(loaded, targets, options, listener, plan)
+            return await _build_once(loaded, targets, options, how, listener, plan)
         except DamagedCache as damage:  # found out while copying: make that artifact again
             options.cache.forget(damage.key)
-    return _build_once(loaded, targets, options, listener, plan)
+    return await _build_once(loaded, targets, options, how, listener, plan)
 
 
-def _build_once(
+async def _build_once(
     loaded: LoadedRecipe,
     targets: Sequence[Target],
     options: BuildOptions,
+    how: Execution,
     listener: Listener,
     plan: Plan,
 ) -> BuildResult:
     metric = metric_of(_plain(loaded.recipe.metric))
-    outcomes = execute(
-        plan,
-        options.cache,
-        judge_with(loaded, plan),
-        listener,
-        use_cache=options.use_cache,
-        log=options.log,
-    )
+    outcomes = await carry_out_plan(plan, options.cache, judge_with(loaded, plan), listener, how)
     result = _result(loaded, targets, plan, outcomes, metric)
     manifests = {
         target.name: _manifest(loaded, target, plan, outcomes, result.stages, made.findings)
         for target, made in zip(targets, result.targets, strict=True)
         if made.error is None
     }
-    make = partial(options.pages or _no_pages, result, manifests)
-    pages = _unless_failed(result, make) or Pages()
+    pages = Pages()
+    if options.pages is not None:
+        with _unless_failed(result):
+            pages = await options.pages(loaded, result, manifests, options.cache, how)
     folder = options.output / loaded.recipe.name
     with sole_writer(folder):
         for target in targets:
@@ -146,18 +138,19 @@ def _build_once(
             _package(loaded, record, manifests[target.name], own, options, folder)
         about_all = {"summary.json": readable_json(result.as_json(costs=False)), **pages.of_model}
         for name, data in about_all.items():
-            _unless_failed(result, partial(write_whole, folder / name, data))
+            with _unless_failed(result):
+                write_whole(folder / name, data)
     return replace(result, page_seconds=pages.cpu_seconds)
 
 
-def _unless_failed(result: BuildResult, act: Callable[[], T]) -> T | None:
-    """What `act` returns; its failure is told unless another came first, which one must hear."""
+@contextmanager
+def _unless_failed(result: BuildResult) -> Iterator[None]:
+    """A failure of the block is told unless another came first, which one must hear."""
     try:
-        return act()
+        yield
     except EdgecompileError:
         if result.exit_code == 0:
             raise
-        return None
 
 
 def _result(
@@ -207,7 +200,7 @@ def check_targets(
     targets: Sequence[Target],
     cache: Cache,
     listener: Listener,
-    log: Path | None = None,
+    logs: Path | None = None,
 ) -> dict[str, tuple[Finding, ...]]:
     """Each target's findings about the recipe's model, without quantizing or measuring it.
 
@@ -215,7 +208,7 @@ def check_targets(
         EdgecompileError: the model cannot be exported.
     """
     plan = make_plan(loaded, targets, measured=False)
-    outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
+    outcomes = execute(plan, cache, lambda *_: None, listener, logs=logs)
     for outcome in outcomes.values():
         if outcome.error is not None:
             raise outcome.error

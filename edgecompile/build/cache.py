@@ -55,6 +55,30 @@ class Record:
         return digest_json({n.removeprefix(inside): digest for n, digest in files.items()})
 
 
+class DamagedCache(Exception):
+    """A finished step's bytes are not those that were recorded; `key` names the step."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+RECORD = "record.json"
+
+
+def read_record(key: str, data: bytes) -> Record | None:
+    """The record in the bytes of a `record.json`; None if they are not what was written."""
+    try:
+        stored = json.loads(data)
+        body = stored["record"]
+        if stored["sha256"] != digest_json(body) or body["format"] != FORMAT:
+            return None
+        files = {name: StoredFile(**fields) for name, fields in body["files"].items()}
+        return Record(key, files, body["result"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class Cache:
     """Finished steps under one folder, safe for several processes at once."""
 
@@ -71,17 +95,16 @@ class Cache:
     def lookup(self, key: str) -> Record | None:
         """The record of `key`, if it is whole and each of its files has the recorded size."""
         try:
-            stored = json.loads((self._folder(key) / "record.json").read_bytes())
-            body = stored["record"]
-            if stored["sha256"] != digest_json(body) or body["format"] != FORMAT:
-                return None
-            files = {name: StoredFile(**fields) for name, fields in body["files"].items()}
-            for name, file in files.items():
+            record = read_record(key, (self._folder(key) / RECORD).read_bytes())
+            for name, file in record.files.items() if record else ():
                 if (self.files(key) / name).stat().st_size != file.size:
                     return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except OSError:
             return None
-        return Record(key, files, body["result"])
+        return record
+
+    def bring(self, record: Record) -> None:
+        """See that the files of a finished step are on this machine, where they are elsewhere."""
 
     def is_intact(self, record: Record) -> bool:
         """Do the bytes on disk still have the recorded digests? Reads every file of the step."""
@@ -94,7 +117,10 @@ class Cache:
             return False
 
     def forget(self, key: str) -> None:
-        """Remove a step's folder."""
+        """Remove a step, whose bytes turned out to be damaged."""
+        self._remove(key)
+
+    def _remove(self, key: str) -> None:
         shutil.rmtree(self._folder(key), ignore_errors=True)
 
     @contextmanager
@@ -140,10 +166,8 @@ class Cache:
             "result": result,
         }
         staged = files_folder.parent
-        (staged / "record.json").write_bytes(
-            canonical_json({"sha256": digest_json(body), "record": body})
-        )
-        self.forget(key)
+        (staged / RECORD).write_bytes(canonical_json({"sha256": digest_json(body), "record": body}))
+        self._remove(key)
         final = self._folder(key)
         final.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(final)

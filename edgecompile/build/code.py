@@ -7,7 +7,8 @@ from pathlib import Path
 
 import edgecompile
 from edgecompile.backends.registry import backend_source
-from edgecompile.build.fingerprint import Fingerprint, Root, fingerprint
+from edgecompile.build.fingerprint import DATA_SUFFIXES, Fingerprint, Root, fingerprint
+from edgecompile.digest import digest_file, digest_json
 from edgecompile.plugins import find_module
 
 _PACKAGE = Path(edgecompile.__file__).parent
@@ -31,6 +32,18 @@ def installed_code(module: str) -> Fingerprint | None:
     if file is None or outer is None:
         return None
     return fingerprint(file, (Root(outer, module.partition(".")[0]),))
+
+
+@cache
+def package_digest() -> str:
+    """One digest of all code of edgecompile: two machines with the same one build alike."""
+    return digest_json(
+        {
+            file.relative_to(_PACKAGE).as_posix(): digest_file(file)
+            for file in sorted(_PACKAGE.rglob("*"))
+            if file.suffix in {".py", *DATA_SUFFIXES}
+        }
+    )
 
 
 @cache

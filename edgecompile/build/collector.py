@@ -35,6 +35,8 @@ class StepCollector:
             "shape": self.recipe.model.input.shape,
             "prepare": self.recipe.data.prepare,
         }
+        if self.recipe.model.input.steps is not None:
+            parameters["steps"] = self.recipe.model.input.steps
         user: tuple[Fingerprint, ...] = ()
         if ":" in written:
             parameters["function"] = written

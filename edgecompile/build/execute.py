@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
-from edgecompile.build.cache import Cache, Record
+from edgecompile.build.cache import Cache, DamagedCache, Record
 from edgecompile.build.plan import Plan
 from edgecompile.build.step import External, Step
-from edgecompile.build.worker import Job, Outcome, carry_out, start_worker
+from edgecompile.build.worker import Job, Stored
+from edgecompile.build.workers import LocalWorkers, Pointless, Workers
 from edgecompile.errors import EdgecompileError, ToolchainFailed
-from edgecompile.recipe.blame import crash_place
 
 Status = Literal["built", "cached", "failed", "skipped"]
 
@@ -45,143 +38,80 @@ Listener = Callable[[Step, StepOutcome | None], None]
 """Called when a step starts (None) and when it ended."""
 
 
-class WorkerPool(AbstractContextManager["WorkerPool"]):
-    """One worker process that is started at the first job and replaced when it dies."""
+@dataclass(frozen=True)
+class Execution:
+    """How the steps of a plan are carried out."""
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        self._pool: ProcessPoolExecutor | None = None
-
-    def run(self, job: Job) -> Outcome:
-        """Carry out one job.
-
-        Raises:
-            ToolchainFailed: the worker died.
-        """
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                1, get_context("spawn"), initializer=start_worker, initargs=(str(self.log),)
-            )
-        said_before = len(self._said())
-        waiting = self._pool.submit(carry_out, job)
-        processes = list((self._pool._processes or {}).values())
-        try:
-            return waiting.result()
-        except BrokenProcessPool as error:
-            self._pool = None
-            said = self._said()[said_before:]
-            words, _, dump = said.partition(_CRASH)
-            last = words.strip().splitlines()[-1:] or ["nothing"]
-            raise ToolchainFailed(
-                f"the process that ran the step {job.name} died{_how(processes)}; "
-                f"it said: {last[0]}",
-                location=crash_place(dump, Path(job.parameters.get("recipe_folder", "."))),
-                remedy="if memory ran out, close other programs; run again with -v to see its log",
-            ) from error
-
-    def _said(self) -> str:
-        """All that the workers printed."""
-        try:
-            return self.log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._pool is None:
-            return
-        if kind is not None:  # Ctrl-C: do not wait for a step that may take minutes
-            for process in list((self._pool._processes or {}).values()):
-                process.terminate()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-_STATUS_SECONDS = 5.0
-"""How long to wait for the status of a process that is known to be dead."""
-
-_CRASH = "Fatal Python error: "
-"""With these words begins what faulthandler writes."""
-
-
-def _how(processes: Sequence[BaseProcess]) -> str:
-    """`` (SIGSEGV)`` or `` (exit status 7)`` of the process that died first.
-
-    Asked again until it is known: the pool's own thread waits for the same process, and while it
-    collects the status, `join` returns here without one.
-    """
-    deadline = time.monotonic() + _STATUS_SECONDS
-    while time.monotonic() < deadline:
-        for process in processes:
-            code = process.exitcode
-            if code is not None:
-                return f" ({signal.Signals(-code).name})" if code < 0 else f" (exit status {code})"
-        time.sleep(0.01)
-    return ""
+    workers: Workers
+    use_cache: bool = True
+    rank: int = 0
+    """Of several builds at once, the steps of the one with the least rank come first."""
+    in_work: dict[str, asyncio.Lock] = field(default_factory=dict)
+    """By key: of two builds at once that need the same step, one does it."""
 
 
 def execute(
-    plan: Plan,
-    cache: Cache,
-    judge: Judge,
-    listener: Listener,
-    *,
-    use_cache: bool = True,
-    log: Path | None = None,
+    plan: Plan, cache: Cache, judge: Judge, listener: Listener, *, logs: Path | None = None
+) -> dict[str, StepOutcome]:
+    """Carry out `plan` with a worker of its own, which prints to a file in `logs`.
+
+    As `carry_out_plan`, for who has nothing else to do meanwhile.
+    """
+
+    async def alone(folder: Path) -> dict[str, StepOutcome]:
+        async with LocalWorkers(folder) as workers:
+            return await carry_out_plan(plan, cache, judge, listener, Execution(workers))
+
+    if logs is not None:
+        return asyncio.run(alone(logs))
+    with tempfile.TemporaryDirectory(prefix="edgecompile-") as folder:
+        return asyncio.run(alone(Path(folder)))
+
+
+async def carry_out_plan(
+    plan: Plan, cache: Cache, judge: Judge, listener: Listener, how: Execution
 ) -> dict[str, StepOutcome]:
     """Carry out every step of `plan` that no failure makes pointless.
 
-    A failed step ends the steps that need it, and shared steps that only ended targets would use;
-    the other targets go on.
+    Steps that do not need each other may run at once. A failed step ends the steps that need it,
+    and shared steps that only ended targets would use; the other targets go on.
     """
-    with ExitStack() as stack:
-        if log is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgecompile-"))
-            log = Path(folder) / "worker.log"
-        pool = stack.enter_context(WorkerPool(log))
-        run = _Execution(plan, cache, judge, listener, pool, use_cache)
-        for step in plan.steps:
-            run.reach(step)
-        return run.outcomes
+    run = _PlanRun(plan, cache, judge, listener, how)
+    await asyncio.gather(*(run.reach(step, index) for index, step in enumerate(plan.steps)))
+    return {step.name: run.outcomes[step.name] for step in plan.steps}
 
 
-class _Execution:
+class _PlanRun:
     """One pass over a plan. `outcomes` grows by one entry a step."""
 
     def __init__(
-        self,
-        plan: Plan,
-        cache: Cache,
-        judge: Judge,
-        listener: Listener,
-        pool: WorkerPool,
-        use_cache: bool,
+        self, plan: Plan, cache: Cache, judge: Judge, listener: Listener, how: Execution
     ) -> None:
-        self.cache, self.judge, self.listener = cache, judge, listener
-        self.pool, self.use_cache = pool, use_cache
+        self.plan, self.cache, self.judge, self.listener = plan, cache, judge, listener
+        self.how = how
         self.outcomes: dict[str, StepOutcome] = {}
-        self.intact: set[str] = set()
-        """Steps whose files were read through in this build, or made in it."""
-        self.by_name = {step.name: step for step in plan.steps}
+        self.ends = {step.name: asyncio.Event() for step in plan.steps}
         self.users = _targets_that_use(plan)
         self.ended: set[str] = set()
         """Targets that will not be built any more."""
+        self.mending: dict[str, asyncio.Future[None]] = {}
 
-    def reach(self, step: Step) -> None:
-        """Finish one step; all that it needs were reached before."""
+    async def reach(self, step: Step, index: int) -> None:
+        """Finish one step, when all that it waits for has ended."""
+        for name in (*step.needs, *step.after):
+            await self.ends[name].wait()
         if self._is_pointless(step):
             self._end(StepOutcome(step, "skipped"))
             return
-        self.listener(step, None)
         try:
-            outcome = self._finish(step)
+            outcome = await self._finish(step, index)
+        except Pointless:
+            outcome = StepOutcome(step, "skipped")
         except EdgecompileError as error:
             outcome = StepOutcome(step, "failed", error=error)
         if outcome.record is not None:
-            verdict = self.judge(step, outcome.record, self._records())
+            records = {**self._records(), step.name: outcome.record}
+            verdict = self.judge(step, outcome.record, records)
             if verdict is not None:
                 outcome = replace(outcome, status="failed", error=verdict)
         self._end(outcome)
@@ -191,6 +121,7 @@ class _Execution:
         if outcome.status == "failed":
             self.ended |= self.users[outcome.step.name]
         self.listener(outcome.step, outcome)
+        self.ends[outcome.step.name].set()
 
     def _is_pointless(self, step: Step) -> bool:
         for name in (*step.needs, *step.after):
@@ -199,16 +130,33 @@ class _Execution:
         users = self.users[step.name]
         return bool(users) and users <= self.ended
 
-    def _finish(self, step: Step) -> StepOutcome:
-        key = step.key(_input_digests(step, self._records()))
-        record = self.cache.lookup(key) if self.use_cache else None
-        if record is not None:
-            return StepOutcome(step, "cached", record)
-        for name in step.needs:
-            self._mend(name)
-        key = step.key(_input_digests(step, self._records()))  # what was mended may differ
-        result = self.pool.run(self._job(step, key))
-        self.intact.add(step.name)
+    async def _finish(self, step: Step, index: int) -> StepOutcome:
+        """From the cache, else by a worker; what it finds damaged is made again first."""
+        for _ in range(1 + len(step.needs)):
+            key = step.key(_input_digests(step, self._records()))
+            try:
+                async with self.how.in_work.setdefault(key, asyncio.Lock()):
+                    record = self.cache.lookup(key) if self.how.use_cache else None
+                    if record is not None:
+                        return StepOutcome(step, "cached", record)
+                    return await self._work(step, index, key)
+            except DamagedCache as damage:
+                await self._mend(damage.key)
+        raise ToolchainFailed(
+            f"the cache loses what the step {step.name} needs as soon as it is made",
+            remedy="set EDGECOMPILE_CACHE to a folder on a disk that keeps what is written",
+        )
+
+    async def _work(self, step: Step, index: int, key: str) -> StepOutcome:
+        def still_wanted() -> bool:
+            if self._is_pointless(step):
+                return False
+            self.listener(step, None)
+            return True
+
+        job = self._job(step, key)
+        priority = (self.how.rank, index)
+        result = await self.how.workers.run(job, priority, still_wanted)
         return StepOutcome(
             step,
             "cached" if result.cpu_seconds is None else "built",
@@ -217,30 +165,38 @@ class _Execution:
             peak_bytes=result.peak_bytes,
         )
 
-    def _mend(self, name: str) -> None:
-        """Rebuild a needed step whose cached bytes are damaged; they are read only now."""
-        outcome = self.outcomes[name]
-        if outcome.record is None or name in self.intact:
-            return
-        if self.cache.is_intact(outcome.record):
-            self.intact.add(name)
-            return
-        self.cache.forget(outcome.record.key)
-        self.outcomes[name] = self._finish(outcome.step)
+    async def _mend(self, key: str) -> None:
+        """Rebuild the step of `key`, whose cached bytes are damaged; they are read only now."""
+        if key not in self.mending:
+            self.mending[key] = asyncio.ensure_future(self._make_again(key))
+        await self.mending[key]
+
+    async def _make_again(self, key: str) -> None:
+        self.cache.forget(key)
+        for index, step in enumerate(self.plan.steps):
+            outcome = self.outcomes.get(step.name)
+            if outcome is not None and outcome.record is not None and outcome.record.key == key:
+                self.outcomes[step.name] = await self._finish(step, index)
 
     def _job(self, step: Step, key: str) -> Job:
-        inputs: dict[str, Path] = {}
+        inputs: dict[str, External | Stored] = {}
         for name, source in step.inputs.items():
             if isinstance(source, External):
-                inputs[name] = source.path
+                inputs[name] = source
                 continue
             record = self.outcomes[source.step].record
             assert record is not None
-            folder = self.cache.files(record.key)
-            inputs[name] = folder if source.file is None else folder / source.file
-        parameters = {**step.parameters, **step.context}
+            inputs[name] = Stored(record.key, source.file)
         return Job(
-            step.name, key, step.function, inputs, parameters, self.cache.root, self.use_cache
+            step.name,
+            key,
+            step.function,
+            inputs,
+            {**step.parameters, **step.context},
+            self.cache,
+            self.how.use_cache,
+            tuple(self.plan.user_code.sources),
+            self.plan.packages,
         )
 
     def _records(self) -> dict[str, Record]:

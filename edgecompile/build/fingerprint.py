@@ -29,7 +29,7 @@ _DISTRIBUTIONS = {
 """Import names that differ from the name of their distribution (else the same, normalized)."""
 
 
-_DATA_SUFFIXES = frozenset({".c", ".h", ".j2"})
+DATA_SUFFIXES = frozenset({".c", ".h", ".j2"})
 """Files of a package that are no Python, and that its code reads."""
 
 
@@ -170,7 +170,7 @@ def _data_beside(package: Path, name: str) -> dict[str, str]:
     return {
         f"{folder}/{file.name}": digest_bytes(file.read_bytes())
         for file in package.parent.iterdir()
-        if file.suffix in _DATA_SUFFIXES
+        if file.suffix in DATA_SUFFIXES
     }
 
 

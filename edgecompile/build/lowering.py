@@ -47,7 +47,12 @@ def lower_inputs(recipe: Recipe, previous: str) -> dict[str, External | Product]
     hub: dict[str, External | Product] = {"hub": Product(previous, "hub.onnx")}
     if previous != SPIKE:
         return hub
-    return hub | spike_inputs(recipe) | {"split": Product(SPIKE, "split.npz")}
+    inputs = hub | spike_inputs(recipe) | {"split": Product(SPIKE, "split.npz")}
+    if recipe.model.input.steps is not None:
+        for split in ("calibration", "train"):
+            if f"{split}_samples" in inputs:
+                inputs[f"{split}_spikes"] = Product(f"data[{split}]", "spikes.npy")
+    return inputs
 
 
 def tuning_parameters(recipe: Recipe, metric: Any) -> dict[str, Any]:

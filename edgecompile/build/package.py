@@ -12,21 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from edgecompile.build.cache import Cache, Record
+from edgecompile.build.cache import Cache, DamagedCache, Record
 from edgecompile.build.disk import disk_error
 from edgecompile.digest import digest_file
 from edgecompile.errors import UserError
 
 _STAGED = ".unfinished-"
 """Prefix of what is being written; no model and no target can be named so."""
-
-
-class DamagedCache(Exception):
-    """A cached artifact's bytes are not those that were recorded; `key` names its step."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
 
 
 @contextmanager
@@ -101,6 +93,7 @@ def copy_artifact(cache: Cache, record: Record, destination: Path) -> None:
     Raises:
         DamagedCache: the cache does not hold what it recorded.
     """
+    cache.bring(record)
     for name, stored in record.files.items():
         target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)

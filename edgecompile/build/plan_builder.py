@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from edgecompile.backends.protocol import LowersByData
 from edgecompile.backends.registry import get_backend
 from edgecompile.build import lowering
 from edgecompile.build.collector import StepCollector
@@ -160,8 +161,10 @@ class PlanBuilder(StepCollector):
 
     def _run_inputs(self, backend: str, hub: str | None = None) -> dict[str, External | Product]:
         """What a run reads beside its artifact; an emulator's, to know how many samples."""
+        spikes = self.recipe.model.input.steps is not None
+        file = "spikes" if spikes and isinstance(get_backend(backend), LowersByData) else "samples"
         inputs: dict[str, External | Product] = {
-            "samples": Product("data[evaluation]", "samples.npy")
+            "samples": Product("data[evaluation]", f"{file}.npy")
         }
         if get_backend(backend).evidence.emulated:
             inputs["labels"] = Product("data[evaluation]", "labels.npy")

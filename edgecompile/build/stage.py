@@ -31,7 +31,7 @@ HUB = "simplify"
 
 
 def export_hub(
-    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, log: Path
+    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, logs: Path
 ) -> Path:
     """The recipe's model as a simplified ONNX hub -> `output`.
 
@@ -39,11 +39,11 @@ def export_hub(
         EdgecompileError: the model cannot be exported, or the file not be written.
     """
     plan = _leading_to(make_plan(loaded, (), measured=False), HUB)
-    return _write(cache, _last(plan, cache, listener, log), "hub.onnx", output)
+    return _write(cache, _last(plan, cache, listener, logs), "hub.onnx", output)
 
 
 def prune_module(
-    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, log: Path
+    loaded: LoadedRecipe, output: Path, cache: Cache, listener: Listener, logs: Path
 ) -> Mapping[str, Any]:
     """The recipe's network after all iterations of pruning -> the folder `output`.
 
@@ -62,7 +62,7 @@ def prune_module(
     plan = make_plan(loaded, [], lowered=False)
     last = [m.product for m in plan.measurements if m.stage == "prune"][-1]
     plan = _leading_to(plan, last)
-    outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
+    outcomes = execute(plan, cache, lambda *_: None, listener, logs=logs)
     records = [_record(outcome) for outcome in outcomes.values()]
     with replacing(output) as staged:
         copy_artifact(cache, records[-1], staged)
@@ -77,7 +77,7 @@ def quantize_hub(
     output: Path,
     cache: Cache,
     listener: Listener,
-    log: Path,
+    logs: Path,
 ) -> tuple[Path, Mapping[str, Any]]:
     """The hub with its numbers decided for `target` -> `output`.
 
@@ -98,12 +98,12 @@ def quantize_hub(
             remedy="for instance --set stages.quantize.precision=int8",
         )
     plan = _leading_to(_with_hub(plan, hub), product)
-    record = _last(plan, cache, listener, log)
+    record = _last(plan, cache, listener, logs)
     return _write(cache, record, "hub.onnx", output), record.result
 
 
 def compile_hub(
-    hub: Path, target: Target, output: Path, cache: Cache, listener: Listener, log: Path
+    hub: Path, target: Target, output: Path, cache: Cache, listener: Listener, logs: Path
 ) -> Path:
     """The artifact of a hub file for `target` -> the folder `output`; returns the main file.
 
@@ -114,7 +114,7 @@ def compile_hub(
     """
     require_toolchain(get_backend(target.backend))
     plan = _compile_plan(hub, target)
-    outcomes = execute(plan, cache, _refuse_findings, listener, log=log)
+    outcomes = execute(plan, cache, _refuse_findings, listener, logs=logs)
     records = [_record(outcome) for outcome in outcomes.values()]
     with replacing(output) as staged:
         copy_artifact(cache, records[-1], staged)
@@ -190,8 +190,8 @@ def _leading_to(plan: Plan, name: str) -> Plan:
     return replace(plan, steps=steps, measurements=())
 
 
-def _last(plan: Plan, cache: Cache, listener: Listener, log: Path) -> Record:
-    outcomes = execute(plan, cache, lambda *_: None, listener, log=log)
+def _last(plan: Plan, cache: Cache, listener: Listener, logs: Path) -> Record:
+    outcomes = execute(plan, cache, lambda *_: None, listener, logs=logs)
     records: Sequence[Record] = [_record(outcome) for outcome in outcomes.values()]
     return records[-1]
 

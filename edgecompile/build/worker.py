@@ -1,29 +1,30 @@
-"""One step, carried out in a worker process, away from the terminal.
-
-Libraries print on stdout, some crash: a worker's own output goes to a file, and its death is one
-failed step, not the end of the build.
-"""
+"""One step, carried out where nothing of the build but its job is known."""
 
 from __future__ import annotations
 
-import faulthandler
-import multiprocessing
 import os
 import resource
-import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgecompile.build.cache import Cache, Record
+from edgecompile.build.cache import Cache, DamagedCache, Record
 from edgecompile.build.disk import disk_error
-from edgecompile.build.step import resolve_function
+from edgecompile.build.step import External, resolve_function
 from edgecompile.errors import ContractError, EdgecompileError
+from edgecompile.recipe.user_code import forget_user_code
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file, or a folder, of a finished step; without `file`, all that the step made."""
+
+    key: str
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,14 @@ class Job:
     name: str
     key: str
     function: str
-    inputs: Mapping[str, Path]
+    inputs: Mapping[str, External | Stored]
     parameters: Mapping[str, Any]
-    cache_root: Path
+    cache: Cache
     use_cache: bool
+    sources: tuple[str, ...] = ()
+    """Names of the user's modules in `parameters["recipe_folder"]`."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Versions of the packages that the plan's steps depend on."""
 
 
 @dataclass(frozen=True)
@@ -49,49 +54,28 @@ class Outcome:
     peak_bytes: int
 
 
-def start_worker(log: str) -> None:
-    """Send everything that libraries print to `log`, and leave Ctrl-C to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    sys.stdout = os.fdopen(os.dup(1), "w", buffering=1)
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    faulthandler.enable(sys.stderr)  # a crash in native code leaves the Python line in the log
-    _die_with_parent()
-
-
-def _die_with_parent() -> None:
-    """A killed build must not leave a worker behind, which would wait for jobs for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def carry_out(job: Job) -> Outcome:
     """Run the step unless another build has finished it meanwhile; commit it to the cache.
 
     Raises:
+        DamagedCache: an input has not the bytes that were recorded.
         EdgecompileError: whatever the step has to say; anything else is a bug of ours and becomes
             a ContractError whose message holds the traceback.
     """
-    cache = Cache(job.cache_root)
+    cache = job.cache
     started, cpu = time.monotonic(), _cpu_seconds()
     try:
         with cache.locked(job.key):
             if job.use_cache:
                 record = cache.lookup(job.key)
-                if record is not None and cache.is_intact(record):
+                if record is not None and _is_here(record, cache):
                     return Outcome(record, None, time.monotonic() - started, _peak_bytes())
+            inputs = {name: _path_of(source, cache) for name, source in job.inputs.items()}
+            forget_user_code()
             with cache.writing(job.key) as folder:
-                result = resolve_function(job.function)(job.inputs, job.parameters, folder)
+                result = resolve_function(job.function)(inputs, job.parameters, folder)
                 record = cache.commit(job.key, folder, result)
-    except EdgecompileError:
+    except (EdgecompileError, DamagedCache):
         raise
     except OSError as error:
         full = disk_error(error, cache.root, _CACHE_REMEDY)
@@ -99,6 +83,22 @@ def carry_out(job: Job) -> Outcome:
     except (Exception, SystemExit) as error:
         raise _bug(job, error) from error
     return Outcome(record, _cpu_seconds() - cpu, time.monotonic() - started, _peak_bytes())
+
+
+def _path_of(source: External | Stored, cache: Cache) -> Path:
+    """Where an input lies, every byte of it checked."""
+    if isinstance(source, External):
+        return source.path
+    record = cache.lookup(source.key)
+    if record is None or not _is_here(record, cache):
+        raise DamagedCache(source.key)
+    folder = cache.files(source.key)
+    return folder if source.file is None else folder / source.file
+
+
+def _is_here(record: Record, cache: Cache) -> bool:
+    cache.bring(record)
+    return cache.is_intact(record)
 
 
 _CACHE_REMEDY = "free space, or set EDGECOMPILE_CACHE to a folder that can be written"

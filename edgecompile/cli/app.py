@@ -33,8 +33,9 @@ _VERBS = {
     "bom": ("edgecompile.cli.bom:bom", "Write what is in an artifact as CycloneDX."),
     "matrix": ("edgecompile.cli.matrix:matrix", "List recipes with their targets, for CI."),
     "recipes": ("edgecompile.cli.recipes:recipes", "List, show and start recipes."),
-    "targets": ("edgecompile.cli.targets:targets", "List and show devices."),
+    "targets": ("edgecompile.cli.targets:targets", "List, show and start devices."),
     "backends": ("edgecompile.cli.backends:backends", "List toolchains, start a new one."),
+    "conformance": ("edgecompile.cli.conformance:conformance", "Judge a backend by many cases."),
     "cache": ("edgecompile.cli.cache:cache", "Show or clear the cache of finished steps."),
     "doctor": ("edgecompile.cli.doctor:doctor", "Say what is installed and what is missing."),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from edgecompile.cli.app import App
@@ -54,3 +56,29 @@ def list_backends(app: App, output_format: str) -> int:
         ]
         app.columns([("BACKEND", "FROM", "ARTIFACT", "EVIDENCE", "TARGETS"), *rows])
     return app.problems([*broken, *wrong_targets])
+
+
+@backends.command("new")
+@click.argument("name")
+@click.option(
+    "--in",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    show_default=True,
+    help="Folder to put the package's folder in.",
+)
+@format_option
+@verbosity_options
+@click.pass_obj
+def new_backend(app: App, name: str, folder: Path, output_format: str) -> None:
+    """Write a package with a backend that works: it writes ONNX, until you replace that."""
+    from edgecompile.scaffold.package import write_package
+
+    written = write_package(name, folder)
+    if output_format == "json":
+        app.json({"name": name, "files": [str(path) for path in written]})
+        return
+    for path in written:
+        app.say(f"wrote {path}")
+    app.say(f"next: pip install -e {written[0].parent}")

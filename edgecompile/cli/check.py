@@ -66,7 +66,7 @@ def _check_recipe(
     targets = configure(loaded, load_targets(loaded, target_names))
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         found = check_targets(
-            loaded, targets, Cache(default_cache_root()), progress.listener, progress.log
+            loaded, targets, Cache(default_cache_root()), progress.listener, progress.logs
         )
     if output_format == "json":
         app.json({name: [asdict(f) for f in findings] for name, findings in found.items()})

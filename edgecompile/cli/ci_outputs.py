@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecompile.cli.app import App
 
 if TYPE_CHECKING:
-    from edgecompile.build.result import BuildResult
-    from edgecompile.recipe.load import LoadedRecipe
+    from edgecompile.build.matrix import EntryResult
 
 IN_GITHUB, GITHUB_ROOT, GITHUB_SUMMARY = (
     "GITHUB_ACTIONS",
@@ -20,7 +20,7 @@ IN_GITHUB, GITHUB_ROOT, GITHUB_SUMMARY = (
 
 
 def write_ci_outputs(
-    app: App, loaded: LoadedRecipe, result: BuildResult, junit: Path | None, sarif: Path | None
+    app: App, results: Sequence[EntryResult], junit: Path | None, sarif: Path | None
 ) -> None:
     """Write the JUnit and SARIF files that were asked for, and what GitHub Actions reads.
 
@@ -38,16 +38,23 @@ def write_ci_outputs(
     from edgecompile.report.ci.sarif import sarif as sarif_log
 
     root = Path(os.environ.get(GITHUB_ROOT) or Path.cwd()) if in_github else Path.cwd()
-    body, remarks = result.as_json(costs=True), remarks_of(loaded, result, root)
+    told = [
+        (one.result.as_json(costs=True), remarks_of(one.entry.loaded, one.result, root))
+        for one in results
+        if one.result is not None
+    ]
+    remarks = [remark for _, of_one in told for remark in of_one]
     if junit is not None:
-        _write(junit, junit_xml(body))
+        failures = {one.entry.model: one.error.render() for one in results if one.error}
+        _write(junit, junit_xml([body for body, _ in told], failures))
     if sarif is not None:
         _write(sarif, readable_json(sarif_log(remarks)))
     if in_github:
         for line in workflow_commands(remarks):
             app.error(line)  # GitHub reads stderr as well, and stdout is data
     if summary:
-        _write(Path(summary), job_summary(body, remarks).encode(), mode="ab")
+        for body, of_one in told:
+            _write(Path(summary), job_summary(body, of_one).encode(), mode="ab")
 
 
 def _write(file: Path, data: bytes, mode: str = "wb") -> None:

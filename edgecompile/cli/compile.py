@@ -37,5 +37,5 @@ def compile_file(app: App, hub: Path, target_name: str, output: Path, output_for
     target = load_target(target_name)
     with build_progress(app.verbosity, hub.name) as progress:
         cache = Cache(default_cache_root())
-        artifact = compile_hub(hub, target, output, cache, progress.listener, progress.log)
+        artifact = compile_hub(hub, target, output, cache, progress.listener, progress.logs)
     app.result({"file": str(artifact)}, str(artifact), output_format)

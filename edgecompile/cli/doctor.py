@@ -17,11 +17,12 @@ def doctor(app: App, output_format: str) -> int:
     import platform
 
     from edgecompile.backends.registry import loaded_backends
+    from edgecompile.backends.toolchain import probe_toolchain
     from edgecompile.cache_root import default_cache_root
     from edgecompile.recipe.paths import DATA_VARIABLE, data_folder
 
     loaded, broken = loaded_backends()
-    probes = {backend.name: backend.probe() for backend in loaded}
+    probes = {backend.name: probe_toolchain(backend) for backend in loaded}
     data = data_folder()
     if output_format == "json":
         app.json(

@@ -63,7 +63,7 @@ def evaluate(
     options = targets[0].options if targets else {}
     path, cache = main_file(artifact), Cache(default_cache_root())
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
-        watching = (cache, progress.listener, progress.log)
+        watching = (cache, progress.listener, progress.logs)
         if exported is not None:
             export_samples(loaded, exported, *watching)
         elif imported is not None:

@@ -30,5 +30,5 @@ def export(
     loaded = load_recipe(recipe, overrides)
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         cache = Cache(default_cache_root())
-        export_hub(loaded, output, cache, progress.listener, progress.log)
+        export_hub(loaded, output, cache, progress.listener, progress.logs)
     app.result({"file": str(output)}, str(output), output_format)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from edgecompile.cli.app import App
-from edgecompile.cli.options import targets_option, verbosity_options
+from edgecompile.cli.entries import chosen_pairs
+from edgecompile.cli.options import matrix_option, targets_option, verbosity_options
 
 
 @click.command()
-@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
+@click.argument("recipes", nargs=-1, metavar="RECIPE...")
+@matrix_option
 @targets_option
 @click.option(
     "--format",
@@ -23,16 +27,19 @@ from edgecompile.cli.options import targets_option, verbosity_options
 @verbosity_options
 @click.pass_obj
 def matrix(
-    app: App, recipes: tuple[str, ...], target_names: tuple[str, ...], output_format: str
+    app: App,
+    recipes: tuple[str, ...],
+    matrix_file: Path | None,
+    target_names: tuple[str, ...],
+    output_format: str,
 ) -> None:
     """List each RECIPE with each of its targets: one job each, if you like."""
-    from edgecompile.recipe.load import load_recipe, load_targets
     from edgecompile.report.ci.github import fan_out
 
     pairs = [
-        (recipe, target.name)
-        for recipe in dict.fromkeys(recipes)
-        for target in load_targets(load_recipe(recipe), target_names)
+        (loaded.named, target.name)
+        for loaded, targets in chosen_pairs(recipes, matrix_file, target_names)
+        for target in targets
     ]
     if output_format == "github":
         app.data(fan_out(pairs))

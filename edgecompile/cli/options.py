@@ -11,6 +11,7 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 VERBOSE_VARIABLE = "EDGECOMPILE_VERBOSE"
+SHARED_VARIABLE = "EDGECOMPILE_SHARED_CACHE"
 SIGNING_VARIABLE = "EDGECOMPILE_SIGNING_KEY"
 
 
@@ -45,6 +46,13 @@ targets_option = click.option(
     multiple=True,
     metavar="TARGET",
     help="A target's name or YAML file, in place of the recipe's; may be repeated.",
+)
+matrix_option = click.option(
+    "-c",
+    "--matrix",
+    "matrix_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A YAML file of recipes and targets, in place of RECIPE (docs/many-devices.md).",
 )
 set_option = click.option(
     "--set",

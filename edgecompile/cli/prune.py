@@ -40,5 +40,5 @@ def prune(
     loaded = load_recipe(recipe, overrides)
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         cache = Cache(default_cache_root())
-        account = prune_module(loaded, output, cache, progress.listener, progress.log)
+        account = prune_module(loaded, output, cache, progress.listener, progress.logs)
     app.result({"folder": str(output), **account}, str(output), output_format)

@@ -46,7 +46,7 @@ def quantize(
     with build_progress(app.verbosity, loaded.recipe.name) as progress:
         cache = Cache(default_cache_root())
         _, account = quantize_hub(
-            loaded, target, hub, output, cache, progress.listener, progress.log
+            loaded, target, hub, output, cache, progress.listener, progress.logs
         )
     if app.verbosity >= 0:
         print_account(account)

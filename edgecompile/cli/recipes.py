@@ -77,7 +77,7 @@ def show_schema(app: App, output_format: str) -> None:
 @click.pass_obj
 def new_recipe(app: App, name: str, folder: Path, output_format: str) -> None:
     """Write a recipe that builds as it is, to be filled with your own model."""
-    from edgecompile.recipe.scaffold import write_recipe
+    from edgecompile.scaffold.recipe import write_recipe
 
     written = write_recipe(name, folder)
     if output_format == "json":

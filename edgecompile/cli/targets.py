@@ -1,6 +1,8 @@
-"""`edgecompile targets`: the devices that are known."""
+"""`edgecompile targets`: the devices that are known, and a start for a new one."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -10,7 +12,7 @@ from edgecompile.cli.options import format_option, verbosity_options
 
 @click.group()
 def targets() -> None:
-    """List and show devices."""
+    """List, show and start devices."""
 
 
 @targets.command("list")
@@ -59,3 +61,29 @@ def show_target(app: App, name: str, output_format: str) -> None:
             app.data(f"{'':10}    source: {fact.source}")
     if target.notes:
         app.data(f"\n{target.notes.strip()}")
+
+
+@targets.command("new")
+@click.argument("name")
+@click.option("--backend", required=True, help="The toolchain that builds for the device.")
+@click.option(
+    "--in",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("targets"),
+    show_default=True,
+    help="Folder to put the file in.",
+)
+@format_option
+@verbosity_options
+@click.pass_obj
+def new_target(app: App, name: str, backend: str, folder: Path, output_format: str) -> None:
+    """Write a device's file that is valid as it is, with comments for what to fill in."""
+    from edgecompile.scaffold.target import write_target
+
+    written = write_target(name, backend, folder)
+    if output_format == "json":
+        app.json({"name": name, "file": str(written)})
+        return
+    app.say(f"wrote {written}")
+    app.say(f"next: edgecompile targets show {name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,9 +76,13 @@ def _build_again(
     app: App, dist: Path, recipe: str, overrides: tuple[str, ...]
 ) -> dict[Path, list[str]]:
     """How each target's folder differs from what the recipe gives today, with an empty cache."""
+    import asyncio
     import tempfile
 
+    from edgecompile.build.build import BuildOptions
     from edgecompile.build.cache import Cache
+    from edgecompile.build.execute import Execution
+    from edgecompile.build.workers import LocalWorkers
     from edgecompile.recipe.load import load_recipe
     from edgecompile.release.rebuild import rebuild
     from edgecompile.report.html.pages import make_pages
@@ -90,15 +93,15 @@ def _build_again(
         tempfile.TemporaryDirectory(prefix="edgecompile-") as folder,
         build_progress(app.verbosity, loaded.recipe.name) as progress,
     ):
-        return rebuild(
-            dist,
-            loaded,
-            Path(folder) / "dist",
-            Cache(Path(folder) / "cache"),
-            lambda cache: partial(make_pages, loaded, cache, log=progress.log),
-            progress.listener,
-            progress.log,
-        )
+        cache = Cache(Path(folder) / "cache")
+        options = BuildOptions(Path(folder) / "dist", cache, make_pages)
+
+        async def again() -> dict[Path, list[str]]:
+            async with LocalWorkers(progress.logs) as workers:
+                how = Execution(workers)
+                return await rebuild(dist, loaded, options, how, progress.listener)
+
+        return asyncio.run(again())
 
 
 _SIGNED = {

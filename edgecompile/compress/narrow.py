@@ -18,9 +18,30 @@ from edgecompile.graph.hub import (
 )
 from edgecompile.graph.provenance import copy_provenance
 from edgecompile.graph.qdq import ELEMENTWISE, WEIGHTED, WIDE_QDQ_OPSET
+from edgecompile.recipe.schema import Precision
 
 _NARROWED = WEIGHTED | ELEMENTWISE | {"LayerNormalization"}
 _HALF_MAX = float(np.finfo(np.float16).max)
+
+
+def narrow(
+    hub: ir.Model, precision: Precision, *, per_channel: bool, calibration: Array | None
+) -> ir.Model:
+    """A copy of a float hub with small weights and float arithmetic, as `precision` says.
+
+    `calibration` samples (samples, *shape without batch) round weights of 4 bits, which are too
+    few to round each by itself.
+    """
+    from edgecompile.compress.palettize import palettize_weights
+
+    if precision == "fp16":
+        return halve_constants(hub)
+    if precision.startswith("lut"):
+        bits = int(precision.removeprefix("lut"))
+        return palettize_weights(hub, bits, per_channel=per_channel)
+    if precision == "w4":
+        return quantize_weights(hub, per_channel=per_channel, bits=4, calibration=calibration)
+    return quantize_weights(hub, per_channel=per_channel)
 
 
 def halve_constants(hub: ir.Model) -> ir.Model:

@@ -72,24 +72,19 @@ def narrow_hub(
     """The float hub with small weights and float arithmetic -> hub.onnx."""
     import numpy as np
 
-    from edgecompile.compress.narrow import halve_constants, quantize_weights
-    from edgecompile.compress.palettize import palettize_weights
+    from edgecompile.compress.narrow import narrow
     from edgecompile.graph.hub import load, save
 
-    hub = load(inputs["hub"])
-    if parameters["precision"] == "fp16":
-        hub = halve_constants(hub)
-    elif parameters["precision"].startswith("lut"):
-        bits = int(parameters["precision"].removeprefix("lut"))
-        hub = palettize_weights(hub, bits, per_channel=parameters["per_channel"])
-    else:
-        bits, calibration = 8, None
-        if "samples" in inputs:  # four bits are too few to round each weight by itself
-            samples = np.load(inputs["samples"], mmap_mode="r")
-            bits, calibration = 4, _spread(samples, parameters["calibration_samples"])
-        hub = quantize_weights(
-            hub, per_channel=parameters["per_channel"], bits=bits, calibration=calibration
-        )
+    calibration = None
+    if "samples" in inputs:
+        samples = np.load(inputs["samples"], mmap_mode="r")
+        calibration = _spread(samples, parameters["calibration_samples"])
+    hub = narrow(
+        load(inputs["hub"]),
+        parameters["precision"],
+        per_channel=parameters["per_channel"],
+        calibration=calibration,
+    )
     save(hub, folder / "hub.onnx")
     return {"operators": len(hub.graph)}
 

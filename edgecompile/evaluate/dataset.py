@@ -18,7 +18,11 @@ from edgecompile.evaluate.outputs import Array
 def prepare_split(
     inputs: Mapping[str, Path], parameters: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """Model inputs of one split -> samples.npy, float32 (samples, *shape), and labels.npy."""
+    """Model inputs of one split -> samples.npy, float32 (samples, *shape), and labels.npy.
+
+    Where samples are spikes in a number of steps, also spikes.npy, float32 (samples, steps,
+    *shape), of which samples.npy has the means.
+    """
     split = parameters["split"]
     recipe_folder = Path(parameters["recipe_folder"])
     if "archive" in inputs:
@@ -28,6 +32,11 @@ def prepare_split(
     samples = raw
     if parameters["prepare"] is not None:
         samples = _call_user(parameters["prepare"], (raw,), recipe_folder, split)
+    if "steps" in parameters:
+        _, *shape = parameters["shape"]
+        spikes = check_samples(samples, (1, parameters["steps"], *shape), split)
+        _save(folder / "spikes.npy", spikes)
+        samples = spikes.mean(axis=1)
     samples = check_samples(samples, parameters["shape"], split)
     labels = check_labels(labels, len(samples), split)
     _save(folder / "samples.npy", samples)

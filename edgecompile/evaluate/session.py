@@ -6,7 +6,6 @@ session computes with one thread, so that the sums of a float model do not depen
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array, save_outputs
 from edgecompile.graph.hub import load, serialize
 from edgecompile.graph.unsigned import to_unsigned
+from edgecompile.parallel import cores
 
 
 def run_onnx(model: bytes, samples: Array, *, optimized: bool = False) -> list[Array]:
@@ -63,7 +63,7 @@ def run_each(
 
     `new_runner` is called once per thread, for runtimes whose instances hold state.
     """
-    workers = max(1, min(os.cpu_count() or 1, len(samples)))
+    workers = max(1, min(cores(), len(samples)))
     bounds = np.linspace(0, len(samples), workers + 1).astype(int)
 
     def run_part(start: int, stop: int) -> list[Array]:

@@ -22,6 +22,8 @@ class LoadedRecipe:
     recipe: Recipe
     folder: Path
     written: Written
+    named: str
+    """What it was called by: a name or a path."""
 
     def locate(self, *path: str | int) -> Location:
         """Where the value at `path` was written."""
@@ -58,7 +60,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedRecip
     data = {"name": path.resolve().parent.name, **document.data}
     written = Written(document, {_apply_override(data, text): text for text in overrides})
     recipe = validate(Recipe, data, written.locate)
-    return LoadedRecipe(recipe, path.resolve().parent, written)
+    return LoadedRecipe(recipe, path.resolve().parent, written, name_or_path)
 
 
 def _recipe_file(name_or_path: str) -> Path:

@@ -98,6 +98,9 @@ class ModelInput(Strict):
     ]
     """Static shape with the batch dimension, which must be 1: [1, 3, 32, 32]."""
     dtype: DType = "float32"
+    steps: Annotated[int, Field(ge=2)] | None = None
+    """Where the samples are spikes: the data are [samples, steps, 3, 32, 32], of 0, 1, counts or
+    signed ones. A spiking chip gets them step by step; the network itself sees their mean."""
 
 
 class ModelSpec(Strict):

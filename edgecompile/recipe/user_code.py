@@ -50,6 +50,18 @@ def load_attribute(reference: str, folder: Path) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
+def forget_user_code() -> None:
+    """Forget the modules of recipes that were imported: the next step may be another recipe's, with
+    a `layers.py` of its own."""
+    for name in _own_modules:
+        sys.modules.pop(name, None)
+    _own_modules.clear()
+
+
+_own_modules: set[str] = set()
+"""Names of the modules that lie beside a recipe's `model.py`, and its own."""
+
+
 def _functions(module: ModuleType) -> list[str]:
     return [name for name, value in vars(module).items() if callable(value)]
 
@@ -79,6 +91,7 @@ def _load_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise UserError(f"{path.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    before = set(sys.modules)
     sys.modules[name] = module
     folder = str(path.parent)
     sys.path.insert(0, folder)  # for the files beside it that it imports
@@ -89,4 +102,10 @@ def _load_file(path: Path) -> ModuleType:
         raise
     finally:
         sys.path.remove(folder)
+        _own_modules.update(n for n in sys.modules.keys() - before if _lies_in(path.parent, n))
     return module
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    file = getattr(sys.modules[name], "__file__", None)
+    return file is not None and Path(file).is_relative_to(folder)

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgecompile.backends.configure import configure
-from edgecompile.build.build import BuildOptions, PageMaker, build
-from edgecompile.build.cache import Cache
-from edgecompile.build.execute import Listener
+from edgecompile.build.build import BuildOptions, build
+from edgecompile.build.execute import Execution, Listener
 from edgecompile.errors import UserError
 from edgecompile.recipe.load import LoadedRecipe, load_target
 from edgecompile.release.manifest import MANIFEST, read_manifest, target_folders
 
 
-def rebuild(
+async def rebuild(
     path: Path,
     loaded: LoadedRecipe,
-    workspace: Path,
-    cache: Cache,
-    pages: Callable[[Cache], PageMaker],
+    options: BuildOptions,
+    how: Execution,
     listener: Listener,
-    log: Path | None = None,
 ) -> dict[Path, list[str]]:
     """For each target's folder that `path` is or holds, how a build of today differs from it.
 
-    The build goes to `workspace`. The folders are taken at the word of their manifests: `verify`
-    them first.
+    The build goes to `options.output`, which should be empty, as its cache. The folders are taken
+    at the word of their manifests: `verify` them first.
 
     Raises:
         EdgecompileError: another model lies there, or the recipe cannot be planned.
@@ -41,8 +38,7 @@ def rebuild(
                 remedy="name the folder of one model, and its recipe",
             )
     targets = [load_target(manifest["target"]["name"]) for manifest in folders.values()]
-    options = BuildOptions(workspace, cache, log=log, pages=pages(cache))
-    result = build(loaded, configure(loaded, targets), options, listener)
+    result = await build(loaded, configure(loaded, targets), options, how, listener)
     errors = {target.target: target.error for target in result.targets}
     found: dict[Path, list[str]] = {}
     for folder, manifest in folders.items():
@@ -51,7 +47,7 @@ def rebuild(
         if error is not None:
             found[folder] = [f"it could not be built again: {error}"]
             continue
-        made = workspace / loaded.recipe.name / name
+        made = options.output / loaded.recipe.name / name
         found[folder] = list(differing(manifest, read_manifest(made)))
         if not found[folder] and (folder / MANIFEST).read_bytes() != (made / MANIFEST).read_bytes():
             found[folder] = [f"{MANIFEST} differs"]

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -25,68 +26,85 @@ _WORDS = {
 
 
 class Progress:
-    """Listens to a build. `log` is where the workers print."""
+    """Listens to builds. `logs` is the folder to which the workers print, `title` what is built."""
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
+    def __init__(self, logs: Path, title: str) -> None:
+        self.logs = logs
+        self.title = title
 
     @property
     def listener(self) -> Listener:
-        """To be handed to the build."""
-        return self.on_step
+        """To be handed to the build, if there is only one."""
+        return self.listener_of(self.title)
 
-    def on_step(self, step: Step, outcome: StepOutcome | None) -> None:
+    def listener_of(self, model: str) -> Listener:
+        """To be handed to the build of one of several models."""
+        return partial(self.on_step, model)
+
+    def on_step(self, model: str, step: Step, outcome: StepOutcome | None) -> None:
         """Say nothing."""
+
+    def name_of(self, model: str, step: Step) -> str:
+        """The step, with its model where that is not told by the title."""
+        return step.name if model == self.title else f"{model}: {step.name}"
 
 
 class PlainProgress(Progress):
     """One line for each step that was really carried out: for logs and CI."""
 
-    def on_step(self, step: Step, outcome: StepOutcome | None) -> None:
+    def on_step(self, model: str, step: Step, outcome: StepOutcome | None) -> None:
         """Print the end of a step."""
         if outcome is None or outcome.status in {"cached", "skipped"}:
             return
         if outcome.status == "failed":
-            print(f"{step.name}: failed", file=sys.stderr, flush=True)
+            said = "failed"
         else:
-            cost = f" ({outcome.cpu_seconds:.1f} CPU s)" if outcome.cpu_seconds else ""
-            print(f"{step.name}: done{cost}", file=sys.stderr, flush=True)
+            said = f"done ({outcome.cpu_seconds:.1f} CPU s)" if outcome.cpu_seconds else "done"
+        print(f"{self.name_of(model, step)}: {said}", file=sys.stderr, flush=True)
 
 
 class LiveProgress(Progress):
-    """A spinner with the step at work, redrawn in place."""
+    """A spinner with the steps at work, redrawn in place."""
 
-    def __init__(self, log: Path, model: str, stream: TextIO) -> None:
-        super().__init__(log)
+    def __init__(self, logs: Path, title: str, stream: TextIO) -> None:
+        super().__init__(logs, title)
         from rich.console import Console
 
-        self.model = model
-        self.status = Console(file=stream).status(f"{model}: planning")
+        self.status = Console(file=stream).status(f"{title}: planning")
+        self.at_work: dict[str, str] = {}
 
-    def on_step(self, step: Step, outcome: StepOutcome | None) -> None:
-        """Show the step that starts."""
-        if outcome is None:
+    def on_step(self, model: str, step: Step, outcome: StepOutcome | None) -> None:
+        """Show the steps at work."""
+        name = self.name_of(model, step)
+        if outcome is not None:
+            self.at_work.pop(name, None)
+        else:
             words = _WORDS.get(step.stage, step.stage)
-            detail = f" for {step.target}" if step.target else ""
-            self.status.update(f"{self.model}: {words}{detail} [dim]{step.name}[/dim]")
+            self.at_work[name] = f"{words} for {step.target}" if step.target else words
+        if self.at_work:
+            shown = (f"{words} [dim]{name}[/dim]" for name, words in self.at_work.items())
+            self.status.update(f"{self.title}: {', '.join(shown)}")
 
 
 @contextmanager
-def build_progress(verbosity: int, model: str) -> Iterator[Progress]:
+def build_progress(verbosity: int, title: str) -> Iterator[Progress]:
     """The progress display that fits the terminal and the verbosity.
 
     With -v, what the workers printed follows at the end.
     """
     with tempfile.TemporaryDirectory(prefix="edgecompile-") as folder:
-        log = Path(folder) / "worker.log"
+        logs = Path(folder)
         if verbosity < 0:
-            yield Progress(log)
+            yield Progress(logs, title)
         elif sys.stderr.isatty():
-            live = LiveProgress(log, model, sys.stderr)
+            live = LiveProgress(logs, title, sys.stderr)
             with live.status:
                 yield live
         else:
-            yield PlainProgress(log)
-        if verbosity > 0 and log.is_file():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            print(f"--- log of the steps ---\n{text}", file=sys.stderr)
+            yield PlainProgress(logs, title)
+        if verbosity > 0:
+            files = sorted(logs.iterdir())
+            for file in files:
+                text = file.read_text(encoding="utf-8", errors="replace")
+                which = f" ({file.stem})" if len(files) > 1 else ""
+                print(f"--- log of the steps{which} ---\n{text}", file=sys.stderr)

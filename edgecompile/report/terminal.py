@@ -29,11 +29,17 @@ WIDEST = 500
 """Columns. A log file or a pipe has no width of its own; a table takes only what it needs."""
 
 
+def report_console() -> Console:
+    """Stdout, as wide as the terminal, or as what is written needs."""
+    console = Console(highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, soft_wrap=True, width=WIDEST)
+
+
 def print_build(result: BuildResult, output: Path, *, verbose: bool = False) -> None:
     """Print the whole report of one build on stdout."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=True, width=WIDEST)
+    console = report_console()
     if any(stage.metric is not None for stage in result.stages):
         console.print()
         console.print(_stage_table(result))

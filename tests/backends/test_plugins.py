@@ -6,25 +6,15 @@ import inspect
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edgecompile.backends import registry
 from edgecompile.backends.protocol import Backend
+from tests.backends.packages import install, pretend
 
 PACKAGE = Path(__file__).resolve().parents[1] / "plugin"
-
-
-def install(package: Path, site: Path) -> None:
-    """By pip, from a copy: setuptools builds in the folder of the source."""
-    words = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", *words, "--target", site, package],
-        check=True,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +37,6 @@ def path_with(site: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
-def pretend(
-    site: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str, package: str = "sick"
-) -> None:
-    """An installed package with one module and one entry point."""
-    info = site / f"{package}-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    reference = f"{package}_module:Backend"
-    (info / "entry_points.txt").write_text(f"[edgecompile.backends]\n{name} = {reference}\n")
-    (site / f"{package}_module.py").write_text(module)
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.delitem(sys.modules, f"{package}_module", raising=False)
-
-
 def test_an_installed_backend_is_listed_with_its_package_and_its_target(edgecompile, with_plugin):
     rows = {row["name"]: row for row in edgecompile("backends", "list", "--format", "json").json()}
     assert rows["numpy"] == {
@@ -78,13 +54,14 @@ def test_an_installed_backend_is_listed_with_its_package_and_its_target(edgecomp
     assert any(line.split()[:2] == ["numpy", "ok"] for line in doctor.stdout.splitlines())
 
 
-def test_an_installed_backend_builds_a_recipe(
-    edgecompile, edgecompile_process, with_plugin, tiny, shared_cache_with_tiny
-):
-    """In a process of its own, which finds the package as a user's does."""
-    result = edgecompile_process(
-        "build", "tiny", "-t", "any-numpy", "--format", "json", env=path_with(with_plugin)
-    )
+def test_another_process_finds_an_installed_backend(edgecompile_process, site):
+    result = edgecompile_process("targets", "show", "any-numpy", env=path_with(site))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "numpy" in edgecompile_process("backends", "list", env=path_with(site)).stdout
+
+
+def test_an_installed_backend_builds_a_recipe(edgecompile, with_plugin, tiny):
+    result = edgecompile("build", "tiny", "-t", "any-numpy", "--format", "json")
     assert result.exit_code == 0, result.stderr
     lowered = result.json()["stages"][-1]
     assert (lowered["stage"], lowered["evidence"]) == ("lower", "reference")
@@ -95,6 +72,17 @@ def test_an_installed_backend_builds_a_recipe(
     assert "model.safetensors" in shown
     measured = edgecompile("eval", folder, "-r", "tiny", "--format", "json").json()
     assert measured["metric"] == lowered["metric"]
+
+
+def test_an_installed_backend_is_judged_like_any_other(edgecompile, with_plugin):
+    operators = ("Conv", "Gemm", "Relu")
+    words = [word for name in operators for word in ("--operator", name)]
+    result = edgecompile("conformance", "numpy", *words)
+    assert result.exit_code == 0, result.stdout
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line}
+    assert rows["operator"] == ["int8", "fp32"]
+    assert rows["Conv"] == ["refused", "refused"]
+    assert rows["Relu"] == ["3", "refused", "of", "7"] * 2
 
 
 def test_what_an_installed_backend_cannot_is_refused(edgecompile, with_plugin):
@@ -142,6 +130,23 @@ def test_a_broken_package_is_told_in_one_message_and_harms_no_other(
     )
 
 
+def test_a_backend_that_breaks_over_its_probe_is_told_as_missing(
+    edgecompile, monkeypatch, tmp_path
+):
+    module = (
+        "from edgecompile.backends.onnxruntime.backend import OnnxRuntimeBackend\n\n\n"
+        "class Backend(OnnxRuntimeBackend):\n"
+        "    name = 'sick'\n\n"
+        "    def probe(self):\n"
+        "        raise OSError('no driver')\n"
+    )
+    pretend(tmp_path / "site", monkeypatch, "sick", module)
+    result = edgecompile("doctor")
+    assert result.exit_code == 0
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("sick "))
+    assert "missing" in row and "its probe failed: OSError: no driver" in row
+
+
 def test_a_broken_package_stops_neither_a_build_nor_an_inspection(
     edgecompile, monkeypatch, tmp_path, built
 ):
@@ -162,7 +167,7 @@ def test_a_target_of_a_broken_package_is_told(edgecompile, monkeypatch, tmp_path
 
 
 def test_a_package_cannot_take_the_name_of_a_built_in_backend(
-    edgecompile, monkeypatch, tmp_path, tiny, shared_cache_with_tiny
+    edgecompile, monkeypatch, tmp_path, tiny
 ):
     pretend(tmp_path / "site", monkeypatch, "tflite", "", package="thief")
     message = (

@@ -20,18 +20,8 @@ from tests.conftest import TINY_RECIPE, command, write_tiny
 
 VERBS = [
     *("build", "export", "prune", "quantize", "compile", "check", "inspect", "eval"),
-    *(
-        "compare",
-        "lock",
-        "verify",
-        "bom",
-        "matrix",
-        "recipes",
-        "targets",
-        "backends",
-        "cache",
-        "doctor",
-    ),
+    *("compare", "lock", "verify", "bom", "matrix", "recipes", "targets", "backends"),
+    *("conformance", "cache", "doctor"),
 ]
 
 
@@ -226,7 +216,10 @@ JSON_CALLS = [
     ("recipes", "new", "another"),
     ("targets", "list"),
     ("targets", "show", "mcu-tflite"),
+    ("targets", "new", "my-board", "--backend", "tflite"),
     ("backends", "list"),
+    ("backends", "new", "mychip"),
+    ("conformance", "onnxruntime", "--operator", "Abs", "--quick", "--precision", "fp32"),
     ("cache", "info"),
     ("doctor",),
 ]

@@ -16,14 +16,14 @@ from edgecompile.compress.improve import Tuning, last_resort
 from edgecompile.compress.quality import Goal
 from edgecompile.compress.scheme import QuantScheme
 from edgecompile.compress.training.loop import Training
+from edgecompile.conformance.cases import CASES
+from edgecompile.conformance.cases.case import Case
 from edgecompile.errors import UserError
 from edgecompile.evaluate.agreement import compare
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import constant, infer_shapes, serialize
 from tests.compress.test_equalize import TWO_CONVS
 from tests.compress.test_improve import judge_of
-from tests.formats.tflite.cases import CASES
-from tests.formats.tflite.cases.case import Case
 from tests.hubs import AFFINE, hub_of, plain_min_max, quickly_quantized, samples_for
 
 FOUR_BITS = QuantScheme("affine", True, 8, 4)
@@ -43,7 +43,7 @@ def without_nncf():
 @pytest.mark.parametrize("case", [c for c in CASES if c.op not in WITHOUT_SLOPE], ids=str)
 def test_torch_computes_what_the_hub_says_in_float_and_with_its_pairs(case: Case):
     hub = case.hub()
-    samples = samples_for(hub, 4, spread=case.spread, positive=case.positive)
+    samples = case.samples(4)
     for model in (hub, quickly_quantized(hub, samples)):
         found = DifferentiableHub(infer_shapes(model))(torch.from_numpy(samples), {})
         for mine, theirs in zip(found, run_onnx(serialize(model), samples), strict=True):

@@ -22,7 +22,14 @@ PROMISES = {
 }
 
 
-@pytest.mark.parametrize(("recipe", "precision"), PROMISES)
+REPEATED = {("ic_resnet8", "fp16"), ("kws_dscnn", "int8")}
+"""Their precision is tried on the other model as well."""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "precision"),
+    [pytest.param(*k, marks=[pytest.mark.full] if k in REPEATED else []) for k in PROMISES],
+)
 def test_a_package_is_near_its_hub(edgecompile, data_folder, recipe, precision):
     result = edgecompile("build", recipe, *BUILD, "--set", f"stages.quantize.precision={precision}")
     assert result.exit_code == 0, result.stderr

@@ -12,7 +12,7 @@ from tests.conftest import samples
 
 
 @pytest.fixture
-def locked(tiny, edgecompile, shared_cache_with_tiny) -> Path:
+def locked(tiny, edgecompile) -> Path:
     """The tiny recipe with its lock."""
     result = edgecompile("lock", tiny)
     assert result.exit_code == 0, result.stderr

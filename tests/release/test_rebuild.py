@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from edgecompile.build.build import BuildOptions
 from edgecompile.build.cache import Cache
+from edgecompile.build.execute import Execution
+from edgecompile.build.workers import LocalWorkers
 from edgecompile.recipe.load import load_recipe
 from edgecompile.release.rebuild import differing, rebuild
 from edgecompile.report.html.pages import make_pages
@@ -24,12 +27,18 @@ def manifest(built):
     return json.loads((built / "manifest.json").read_bytes())
 
 
-def test_the_same_recipe_gives_the_same_and_other_options_do_not(built, tiny, shared_cache):
+def test_the_same_recipe_gives_the_same_and_other_options_do_not(
+    built, tiny, shared_cache, tmp_path
+):
     def again(*overrides: str) -> list[str]:
         loaded = load_recipe(str(tiny), overrides)
-        pages = lambda cache: partial(make_pages, loaded, cache)  # noqa: E731
-        made = rebuild(built, loaded, Path("again"), Cache(shared_cache), pages, lambda *_: None)
-        return made[built]
+        options = BuildOptions(Path("again"), Cache(shared_cache), make_pages)
+
+        async def anew() -> dict[Path, list[str]]:
+            async with LocalWorkers(tmp_path) as workers:
+                return await rebuild(built, loaded, options, Execution(workers), lambda *_: None)
+
+        return asyncio.run(anew())[built]
 
     assert again() == []
     other = again("stages.quantize.calibration_samples=32")

@@ -34,7 +34,7 @@ def keys() -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def signed(tiny, edgecompile, shared_cache_with_tiny, keys) -> Path:
+def signed(tiny, edgecompile, keys) -> Path:
     """The tiny recipe, built and signed: the folder of its target."""
     result = edgecompile("build", tiny, "--sign", keys[0])
     assert result.exit_code == 0, result.stderr

@@ -22,7 +22,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
     return build_with_pages(tmp_path_factory.mktemp("pages"), shared_cache)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is in the way of builds in this process
 def browser() -> Iterator[Any]:
     """Headless Chromium. In CI its absence is a failure, elsewhere a reason to skip."""
     if CHROMIUM is None:

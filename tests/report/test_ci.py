@@ -229,7 +229,7 @@ def test_whatever_a_tool_prints_junit_stays_xml_and_markdown_one_row(text):
         "steps": [],
         "targets": [target],
     }
-    root = ET.fromstring(junit_xml(body))
+    root = ET.fromstring(junit_xml([body], {}))
     assert root.get("errors") == "1"
     remark = Remark("error", "toolchain-failed", text, "recipe.yaml", None, ("t",))
     rows = job_summary(body, [remark]).splitlines()

@@ -6,6 +6,7 @@ vendor code. The passes are its default ones but for those that change the hub's
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import tempfile
@@ -74,9 +75,19 @@ def convert_hub(hub: ir.Model, package: Path, *, half: bool, deployment: str) ->
 
 def _convert(source: str, result: str, half: bool, deployment: str) -> None:
     """In the child: read ONNX, write the package."""
+    import_coremltools()
+    build_package(load(Path(source)), Path(result), half=half, deployment=deployment)
+
+
+def import_coremltools() -> None:
+    """Import it into a process that is for nothing else, as cheaply as it goes."""
     for framework in _NOT_NEEDED:
         sys.modules.setdefault(framework, None)  # type: ignore[arg-type]
-    build_package(load(Path(source)), Path(result), half=half, deployment=deployment)
+    import coremltools  # noqa: F401
+
+    # `ct.convert` collects garbage, and would look through all that the import has left: more than
+    # half of the time of a small model.
+    gc.freeze()
 
 
 def build_package(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgecompile.backends.qnn.wrapper import Wrapper
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array, load_outputs
 from edgecompile.graph.macs import count_macs
+from edgecompile.parallel import cores
 
 _PAIR = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
@@ -31,7 +31,7 @@ def run_context(wrapper: Wrapper, samples: Array) -> list[Array]:
     Raises:
         ToolchainFailed: the emulator crashed, refused or took longer than half an hour.
     """
-    workers = max(1, min(os.cpu_count() or 1, len(samples)))
+    workers = max(1, min(cores(), len(samples)))
     parts = np.array_split(np.arange(len(samples)), workers)
     with ThreadPoolExecutor(workers) as pool:
         done = list(

@@ -12,6 +12,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -144,13 +145,29 @@ def _commands(isa: Isa, options: RiscvOptions) -> list[list[str]]:
     link = ["cc", *common, "-fno-builtin", "-static", "-s", "-Wl,--gc-sections"]
     if options.environment == "bare-metal":
         link += ["-Wl,-T,layout.ld"]
+    objects, arithmetic = ["model.o"], []
     if isa.double:  # the hardware has all that C needs
         link += ["-nostdlib"]
+    elif isa.xlen == 64 and options.environment == "bare-metal":
+        # zig's own copy of these functions is built for the lower 2 GiB, where a 32-bit program is.
+        link += ["-nostdlib"]
+        objects += ["arithmetic.o"]
+        small = ["-O", "ReleaseSmall", "-ffunction-sections", "--name", "arithmetic"]
+        arithmetic = [["build-obj", str(_zig_library() / "compiler_rt.zig"), *machine, *small]]
     return [
         ["cc", *common, "-ffunction-sections", "-c", "model.c", "-o", "model.o"],
         ["ar", "rcsD", LIBRARY, "model.o"],
-        [*link, "platform.c", "runner.c", "memory.c", "model.o", "-o", ELF],
+        *arithmetic,
+        [*link, "platform.c", "runner.c", "memory.c", *objects, "-o", ELF],
     ]
+
+
+def _zig_library() -> Path:
+    """The sources that zig brings, among them the arithmetic that a CPU without doubles lacks."""
+    spec = find_spec("ziglang")
+    assert spec is not None, "the backend's probe found it"
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "lib"
 
 
 def _failure(ended: Ended, limits: Mapping[str, Fact]) -> TargetCannotRun | ToolchainFailed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -25,6 +24,7 @@ from edgecompile.backends.riscv.tools import OUTPUTS, SAMPLES, run_program
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array
 from edgecompile.graph.macs import count_macs
+from edgecompile.parallel import cores
 
 TOOL = "the program under QEMU"
 TIME_LIMIT_SECONDS = 1800
@@ -69,7 +69,7 @@ def run_all(artifact: Path, samples: Array) -> list[Array]:
         ToolchainMissing: the emulator is not installed.
         ToolchainFailed: the program crashed, or took longer than half an hour.
     """
-    workers = max(1, min(os.cpu_count() or 1, len(samples)))
+    workers = max(1, min(cores(), len(samples)))
     parts = np.array_split(np.arange(len(samples)), workers)
     with ThreadPoolExecutor(workers) as pool:
         done = list(

@@ -14,14 +14,9 @@ from edgecompile.backends.spiking.finetune import Training, classes_of, fine_tun
 from edgecompile.backends.spiking.network import RateLayer, RateNetwork
 from edgecompile.backends.spiking.rates import LEVELS, outputs_of, with_average_pools, with_ceilings
 from edgecompile.backends.spiking.reading import read_network
-from edgecompile.backends.spiking.samples import (
-    Data,
-    Split,
-    split_samples,
-    training_of,
-    validation_of,
-)
+from edgecompile.backends.spiking.samples import split_samples
 from edgecompile.backends.spiking.simulate import outputs_at, simulate
+from edgecompile.backends.tuning import Data, Split, training_of, validation_of
 from edgecompile.compress.quality import Judge, Quality
 from edgecompile.errors import TargetCannotRun
 from edgecompile.evaluate.session import run_onnx
@@ -75,7 +70,7 @@ def decide(
     pools = network.max_pools
     if pools and (training is None or stage["epochs"] == 0):
         raise refusal(_max_pool(pools[0]))
-    ceilings = np.ascontiguousarray(data["calibration"][0][split.ceilings])
+    ceilings = np.ascontiguousarray(data["calibration"][0][split.decided])
     samples, known = _some(*validation_of(data, split))
     judge = Judge(
         reference, samples, known, parameters["metric"], Path(parameters["recipe_folder"])

@@ -83,6 +83,23 @@ def choose_steps(
     )
 
 
+def only_choice(steps: int, values: Array, judge: Judge, budget: float | None) -> Choice:
+    """The number of steps that a network takes anyway, with its outputs after them.
+
+    Raises:
+        BudgetBroken: they lose more than the budget.
+    """
+    point = _point(steps, judge.quality_of([values]))
+    if budget is not None and point.lost_points is not None and not _within(point, budget):
+        raise BudgetBroken(
+            f"the network loses {point.lost_points:g} points on the validation samples, and "
+            f"budgets.spike={budget:g}",
+            remedy="name data.train, so that the network is fine-tuned (docs/spiking.md), or "
+            "change budgets.spike",
+        )
+    return Choice(steps, (point,), len(judge.samples))
+
+
 def _within(point: Point, budget: float) -> bool:
     return point.lost_points is not None and point.lost_points <= budget + 1e-6
 

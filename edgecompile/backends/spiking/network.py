@@ -21,8 +21,8 @@ INPUT = "input"
 Shape = tuple[int, int, int]
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
-Reset = Literal["subtract", "zero"]
-CodingKind = Literal["graded", "events"]
+Reset = Literal["subtract", "zero", "sigma-delta"]
+CodingKind = Literal["graded", "events", "given"]
 
 GRADED_LEVELS = 255
 """Steps of a graded input between 0 and the largest value: the 8 bits of a pixel."""
@@ -127,8 +127,9 @@ class InputCoding:
     """How a sample becomes spikes.
 
     A value of `scale` is 255 of a graded spike in every step, or one event in every step: an
-    integrator that starts half full. `signed`: there are negative values. `on_off`: positive and
-    negative parts as twice as many channels, each without a sign.
+    integrator that starts half full. `given`: samples are spikes already, step by step. `signed`:
+    there are negative values. `on_off`: positive and negative parts as twice as many channels, each
+    without a sign.
     """
 
     kind: CodingKind
@@ -140,6 +141,15 @@ class InputCoding:
     def unit(self) -> float:
         """What one unit of a spike stands for."""
         return self.scale / (GRADED_LEVELS if self.kind == "graded" else 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """How a sigma-delta neuron makes a message of its sum, int64 with one number per channel:
+    ``min(top, (max(0, sum) + half) >> shift)``, where half rounds."""
+
+    top: Array
+    shift: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +168,16 @@ class SpikingLayer:
     threshold: float | None
     v0: Array
     origin: Origin = Origin()
+    message: Message | None = None
+    """Of sigma-delta neurons, whose `threshold` is the largest message."""
 
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
     """What a chip executes.
 
-    `reset` is what a spike does to the potential; `signed` neurons may take a spike back. The
+    `reset` is what a spike does to the potential; `signed` neurons may take a spike back. Neurons
+    of reset `sigma-delta` send their activity once instead, as a `Message`. The
     potential of the read-out grows by `readout_scale` for each unit of the model's output in each
     step; it is read at half of the steps and at the end, and the difference counts: the first half
     is the time that the spikes need to get through.

@@ -3,6 +3,8 @@
 NIR's own nodes say what is connected and how; its IF node resets to `v_reset` on a spike and starts
 at 0. What a chip does otherwise is in metadata: of each IF node the reset and the initial potential
 (`v0`, one number per channel), of the graph the coding of the input and the scale of the read-out.
+NIR has no sigma-delta neuron: IF nodes of the reset `sigma-delta` stand for them, with the largest
+activity as threshold, and their `shift`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from edgecompile.backends.spiking.network import (
     INPUT,
     Connection,
     InputCoding,
+    Message,
     Pair,
     Shape,
     SpikingLayer,
@@ -97,13 +100,22 @@ def _graph(network: SpikingNetwork) -> tuple[dict[str, Any], list[tuple[str, str
             nodes[end] = nir.Output(output_type={"output": np.array(shape)}, metadata=metadata)
             continue
         full = np.full(shape, layer.threshold, np.float32)
+        if layer.message is not None:
+            top = layer.message.top.reshape(-1, *[1] * (len(shape) - 1))
+            full = np.broadcast_to(top, shape).astype(np.float32)
         nodes[end] = nir.IF(
             r=np.ones(shape, np.float32),
             v_threshold=full,
             v_reset=np.zeros(shape, np.float32),
-            metadata={"reset": network.reset, "v0": layer.v0.astype(np.float64)},
+            metadata=_neuron(network, layer),
         )
     return nodes, edges
+
+
+def _neuron(network: SpikingNetwork, layer: SpikingLayer) -> dict[str, Any]:
+    """What NIR's neuron cannot say."""
+    told: dict[str, Any] = {"reset": network.reset, "v0": layer.v0.astype(np.float64)}
+    return told if layer.message is None else told | {"shift": layer.message.shift}
 
 
 def _is_vector(layer: SpikingLayer) -> bool:
@@ -186,10 +198,16 @@ def _network(graph: Any, body: Mapping[str, Any]) -> SpikingNetwork:
         shape = joined[0].output_shape(shapes[joined[0].source])
         shapes[name] = shape
         node = nodes[end]
-        threshold = None if end == OUTPUT else float(np.ravel(node.v_threshold)[0])
+        threshold = None if end == OUTPUT else float(np.max(node.v_threshold))
         assert bias is not None
         v0 = np.asarray(node.metadata["v0"], np.float64)
-        layers[name] = SpikingLayer(name, shape, tuple(joined), bias, threshold, v0)
+        message = None
+        if "shift" in node.metadata:
+            top = node.v_threshold.reshape(shape[0], -1)[:, 0].astype(np.int64)
+            message = Message(top, np.asarray(node.metadata["shift"], np.int64))
+        layers[name] = SpikingLayer(
+            name, shape, tuple(joined), bias, threshold, v0, message=message
+        )
     return SpikingNetwork(
         shapes[INPUT],
         tuple(layers.values()),

@@ -152,7 +152,7 @@ def with_ceilings(network: RateNetwork, samples: Array, levels: int = LEVELS) ->
     for layer in network.layers:
         own = found.get(layer.name, np.ones(layer.shape[0]))
         connections = tuple(
-            replace(c, weight=_rescaled(c, found[c.source], own)) for c in layer.connections
+            replace(c, weight=rescaled(c, found[c.source], own)) for c in layer.connections
         )
         bias = (layer.bias / own).astype(np.float32)
         ceiling = 1.0 if layer.name in found else None
@@ -165,7 +165,7 @@ def with_ceilings(network: RateNetwork, samples: Array, levels: int = LEVELS) ->
     )
 
 
-def _rescaled(connection: Connection, before: Array, own: Array) -> Array:
+def rescaled(connection: Connection, before: Array, own: Array) -> Array:
     """The weights of activities that are in units of `before`, for currents in units of `own`."""
     weight = connection.weight.astype(np.float64)
     if connection.is_dense:

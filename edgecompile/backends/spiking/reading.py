@@ -29,7 +29,8 @@ SCALE_KEY, SIGNED_KEY = "edgecompile.spiking.input_scale", "edgecompile.spiking.
 
 _DOCUMENT = "docs/spiking.md"
 _INSTEAD = (
-    "networks of Conv, Linear, ReLU or ReLU6, average pooling, residual additions and flatten "
+    "networks of Conv, Linear, ReLU or ReLU6, average pooling, residual additions, "
+    "concatenations of channels and flatten "
     f"become spiking ones ({_DOCUMENT})"
 )
 
@@ -54,6 +55,10 @@ class _Term:
     factor: float = 1.0
     """Of a bare population: 1 / area of an average."""
     is_flat: bool = False
+    place: Pair | None = None
+    """Of a bare population that was concatenated: its first channel, and channels in all."""
+    kept: Pair | None = None
+    """Height and width that a Slice left of a bare population, counted from its start."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,10 @@ def _as_image(shape: tuple[int, ...]) -> Shape:
 def _connection(term: _Term) -> Connection:
     weight = term.weight
     groups = term.groups
+    if term.kept is not None:
+        raise _Refusal("a slice goes into a pool of it only")
+    if weight is None and term.place is not None:
+        weight = _placed(term)
     if weight is None:  # the population itself: a map of one weight per channel
         if term.is_flat and _pooled(term)[1:] != (1, 1):
             raise _Refusal("a flattened image goes into Linear only")
@@ -183,6 +192,16 @@ def _connection(term: _Term) -> Connection:
         term.pool,
         "max" if term.pooling == "max" else "sum",
     )
+
+
+def _placed(term: _Term) -> Array:
+    """A concatenated population as a map to all of the channels."""
+    assert term.place is not None
+    first, channels = term.place
+    weight = np.zeros((channels, term.shape[0], 1, 1), np.float32)
+    for channel in range(term.shape[0]):
+        weight[first + channel, channel] = term.factor
+    return weight
 
 
 def _pooled(term: _Term) -> Shape:
@@ -208,11 +227,17 @@ def _read_conv(reading: _Reading, node: ir.Node) -> None:
     for term in terms:
         if term.is_flat:
             raise _Refusal("a convolution of a vector")
+        own = weight
+        if term.place is not None:
+            if node.attributes.get_int("group", 1) > 1:
+                raise _Refusal("a grouped convolution of a concatenation")
+            own = weight[:, term.place[0] : term.place[0] + term.shape[0]]
         maps.append(
             replace(
                 term,
-                weight=weight * np.float32(term.factor),
+                weight=own * np.float32(term.factor),
                 factor=1.0,
+                place=None,
                 stride=_pair(node, "strides"),
                 pads=_added(term.pads, pads),
                 dilation=_pair(node, "dilations"),
@@ -247,7 +272,13 @@ def _read_gemm(reading: _Reading, node: ir.Node) -> None:
     if len(shape_of(node.outputs[0])) != 2:
         raise _Refusal("a matrix product over a sequence")
     maps = tuple(
-        replace(term, weight=weight.T * np.float32(term.factor), factor=1.0) for term in terms
+        replace(
+            term,
+            weight=weight.T[:, _columns(term)] * np.float32(term.factor),
+            factor=1.0,
+            place=None,
+        )
+        for term in terms
     )
     columns = weight.shape[1]
     if bias is not None:
@@ -255,12 +286,57 @@ def _read_gemm(reading: _Reading, node: ir.Node) -> None:
     reading.write(node, _Linear(maps, bias))
 
 
+def _columns(term: _Term) -> slice:
+    """Of a flattened concatenation, those that are this population's."""
+    if term.place is None:
+        return slice(None)
+    _, height, width = _pooled(term)
+    first = term.place[0] * height * width
+    return slice(first, first + term.shape[0] * height * width)
+
+
+def _read_concat(reading: _Reading, node: ir.Node) -> None:
+    parts = [reading.of(value) for value in node.inputs]
+    sizes = [shape_of(value)[1] for value in node.inputs if value is not None]
+    rank = len(shape_of(node.outputs[0]))
+    if node.attributes.get_int("axis") % rank != 1:
+        raise _Refusal("a Concat along another axis than the channels")
+    if not all(part.is_bare for part in parts):
+        raise _Refusal("a Concat behind a map, without a ReLU between")
+    terms: list[_Term] = []
+    first, channels = 0, sum(sizes)
+    for part, size in zip(parts, sizes, strict=True):
+        for term in part.terms:
+            own = first + (0 if term.place is None else term.place[0])
+            if term.is_flat and _pooled(term)[1:] != (1, 1):
+                raise _Refusal("a Concat of flattened images")
+            terms.append(replace(term, place=(own, channels)))
+        first += size
+    reading.write(node, _Linear(tuple(terms)))
+
+
+def _read_slice(reading: _Reading, node: ir.Node) -> None:
+    terms = _bare(reading, node, "a Slice")
+    assert node.inputs[0] is not None
+    before, after = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    starts = static_value(node.inputs[1])
+    steps = static_value(node.inputs[4]) if len(node.inputs) > 4 else None
+    from_start = starts is not None and not np.any(starts)
+    strided = steps is not None and bool(np.any(steps != 1))
+    if len(before) != 4 or before[:2] != after[:2] or not from_start or strided:
+        raise _Refusal("a Slice of anything but the last rows and columns of an image")
+    if any(term.pool != (1, 1) or any(term.pads) for term in terms):
+        raise _Refusal("a Slice of pooled or padded images")
+    kept = tuple(replace(term, kept=(after[2], after[3])) for term in terms)
+    reading.write(node, _Linear(kept))
+
+
 def _read_pool(reading: _Reading, node: ir.Node) -> None:
     terms = _bare(reading, node, "a pool")
     kind = "max" if node.op_type == "MaxPool" else "sum"
     pooled = []
     for term in terms:
-        sizes = _pooled(term)[1:]
+        sizes = _pooled(term)[1:] if term.kept is None else term.kept
         if node.op_type in {"GlobalAveragePool", "ReduceMean"}:
             kernel = sizes
             spatial = sorted(axis % 4 for axis in reduced_axes(node)) == [2, 3]
@@ -270,10 +346,15 @@ def _read_pool(reading: _Reading, node: ir.Node) -> None:
             kernel = _windows(node, kind)
         if term.pooling == "max" or (kind == "max" and term.pool != (1, 1)) or any(term.pads):
             raise _Refusal("a pool of a pool of another kind, or of padded images")
+        if term.kept is not None and _windows_in(term.kept, kernel) != _windows_in(
+            term.shape[1:], kernel
+        ):
+            raise _Refusal("a slice of which a pool does not leave out the same")
         area = kernel[0] * kernel[1]
         pooled.append(
             replace(
                 term,
+                kept=None,
                 pool=(term.pool[0] * kernel[0], term.pool[1] * kernel[1]),
                 pooling=kind,
                 factor=term.factor / (area if kind == "sum" else 1),
@@ -281,6 +362,10 @@ def _read_pool(reading: _Reading, node: ir.Node) -> None:
             )
         )
     reading.write(node, _Linear(tuple(pooled)))
+
+
+def _windows_in(sizes: Sequence[int], kernel: Pair) -> Pair:
+    return sizes[0] // kernel[0], sizes[1] // kernel[1]
 
 
 def _windows(node: ir.Node, kind: str) -> Pair:
@@ -379,6 +464,7 @@ _READERS: dict[str, Callable[[_Reading, ir.Node], None]] = {
     "Add": _read_add,
     "AveragePool": _read_pool,
     "Clip": _read_clip,
+    "Concat": _read_concat,
     "Conv": _read_conv,
     "Flatten": _read_reshape,
     "Gemm": _read_gemm,
@@ -390,4 +476,5 @@ _READERS: dict[str, Callable[[_Reading, ir.Node], None]] = {
     "ReduceMean": _read_pool,
     "Relu": _read_relu,
     "Reshape": _read_reshape,
+    "Slice": _read_slice,
 }

@@ -14,7 +14,13 @@ import numpy as np
 
 from edgecompile.backends.spiking.coding import Encoder
 from edgecompile.backends.spiking.maps import apply, fan_out
-from edgecompile.backends.spiking.network import INPUT, SpikingLayer, SpikingNetwork, connections
+from edgecompile.backends.spiking.network import (
+    GRADED_LEVELS,
+    INPUT,
+    SpikingLayer,
+    SpikingNetwork,
+    connections,
+)
 from edgecompile.graph.hub import Array
 
 if TYPE_CHECKING:
@@ -74,7 +80,7 @@ def simulate(
     steps = max(checkpoints)
     count = len(samples) if given is None else given.shape[1]
     trace = Trace(count, steps)
-    weights = _weights(network)
+    weights = exact_weights(network)
     kind = next(iter(weights.values())).dtype
     with torch.no_grad():
         for start in range(0, count, _BATCH):
@@ -107,16 +113,18 @@ class _Given:
         return spikes
 
 
-def _weights(network: SpikingNetwork) -> dict[str, torch.Tensor]:
+def exact_weights(network: SpikingNetwork, largest_spike: int = 1) -> dict[str, torch.Tensor]:
+    """Weights by connection, of a type that holds every sum exactly if they are whole numbers and
+    hidden neurons send no more than `largest_spike`."""
     import torch
 
     largest = 0.0
     found = {}
     for layer, connection in connections(network):
         real = connection.weight.astype(np.float64) * 2.0**connection.exponent
-        units = network.coding.kind == "graded" and connection.source == INPUT
+        units = network.coding.kind in {"graded", "given"} and connection.source == INPUT
         sums = np.abs(real).reshape(len(real), -1).sum(1).max() * connection.area
-        largest = max(largest, float(sums) * (255 if units else 1))
+        largest = max(largest, float(sums) * (GRADED_LEVELS if units else largest_spike))
         index = layer.connections.index(connection)
         found[f"{layer.name}.{index}"] = torch.from_numpy(real)
     kind = torch.float32 if largest < _FLOAT32_EXACT / 2 else torch.float64

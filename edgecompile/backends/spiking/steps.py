@@ -18,8 +18,8 @@ def spike(
             and there are no data to train its average with.
     """
     from edgecompile.backends.spiking.decide import decide
-    from edgecompile.backends.spiking.tuning import read_data
     from edgecompile.backends.spiking.writing import write_hub
+    from edgecompile.backends.tuning import read_data
     from edgecompile.graph.hub import load, save
 
     reference = load(inputs["reference"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgecompile.evaluate.metrics import Metric
@@ -21,13 +21,22 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """XML 1.0, section 2.2: what a document cannot hold, not even escaped. A tool may print it."""
 
 
-def junit_xml(body: Mapping[str, Any]) -> bytes:
-    """A build's JSON (`BuildResult.as_json` with costs) as a JUnit document."""
-    root = ET.Element("testsuites", name=f"edgecompile {body['model']}")
-    metric = Metric(**body["metric"])
-    for target in body["targets"]:
-        suite = ET.SubElement(root, "testsuite", name=f"{body['model']}.{target['target']}")
-        _add_cases(suite, body, target, metric)
+def junit_xml(bodies: Sequence[Mapping[str, Any]], failures: Mapping[str, str]) -> bytes:
+    """The JSON of builds (`BuildResult.as_json` with costs) as a JUnit document.
+
+    `failures` are of models of which no step could be planned: by name, what was wrong.
+    """
+    models = [*(body["model"] for body in bodies), *failures]
+    root = ET.Element("testsuites", name=" ".join(["edgecompile", *models]))
+    for body in bodies:
+        metric = Metric(**body["metric"])
+        for target in body["targets"]:
+            suite = ET.SubElement(root, "testsuite", name=f"{body['model']}.{target['target']}")
+            _add_cases(suite, body, target, metric)
+            _count(suite)
+    for model, error in failures.items():
+        suite = ET.SubElement(root, "testsuite", name=model)
+        _tell(_case(suite, "plan", None), "error", _first_line(error), error)
         _count(suite)
     _count(root)
     ET.indent(root)

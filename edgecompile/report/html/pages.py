@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from edgecompile.build.build import Pages
-from edgecompile.build.cache import Cache
+from edgecompile.build.cache import Cache, DamagedCache
 from edgecompile.build.code import step_code
-from edgecompile.build.execute import StepOutcome, execute
-from edgecompile.build.package import DamagedCache
+from edgecompile.build.execute import Execution, StepOutcome, carry_out_plan
 from edgecompile.build.plan import Plan
 from edgecompile.build.result import BuildResult
 from edgecompile.build.step import External, Product, Step
@@ -27,14 +26,12 @@ PAGE = "page.html"
 REPORT, SUMMARY = "report.html", "summary.html"
 
 
-def make_pages(
+async def make_pages(
     loaded: LoadedRecipe,
-    cache: Cache,
     result: BuildResult,
     manifests: Mapping[str, Mapping[str, Any]],
-    *,
-    use_cache: bool = True,
-    log: Path | None = None,
+    cache: Cache,
+    how: Execution,
 ) -> Pages:
     """`report.html` of each target in `manifests`, and `summary.html` of all.
 
@@ -49,7 +46,7 @@ def make_pages(
         steps += _steps(f"report[{name}]", "report.html.j2", facts, target_charts(facts))
     packages = step_code(steps[0].function).packages
     plan = Plan(tuple(steps), (), step_code(steps[1].function), packages)
-    outcomes = execute(plan, cache, _nothing, _nothing, use_cache=use_cache, log=log)
+    outcomes = await carry_out_plan(plan, cache, _nothing, _nothing, how)
     for outcome in outcomes.values():  # charts that failed leave a page without a word of its own
         if outcome.error is not None:
             raise outcome.error
@@ -100,6 +97,7 @@ def _step(
 def _page(cache: Cache, outcome: StepOutcome) -> bytes:
     record = outcome.record
     assert record is not None
+    cache.bring(record)
     try:
         data = (cache.files(record.key) / PAGE).read_bytes()
     except OSError:

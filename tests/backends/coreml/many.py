@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx_ir as ir
 
+from edgecompile.backends.coreml.convert import (
+    REMOVED_PASSES,
+    build_package,
+    import_coremltools,
+)
 from edgecompile.backends.isolation import run_isolated
 from edgecompile.graph.hub import load, save
 
@@ -45,9 +49,7 @@ def _plain(order: Order) -> dict[str, object]:
 
 
 def _convert(folder: str) -> None:
-    sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
-    from edgecompile.backends.coreml.convert import REMOVED_PASSES, build_package
-
+    import_coremltools()
     for number, how in json.loads(Path(folder, "orders.json").read_text()).values():
         build_package(
             load(Path(folder, f"{number}.onnx")),
@@ -71,7 +73,7 @@ def operators_by_coremltools(package: Path, folder: Path) -> list[str]:
 
 
 def _load(package: str, result: str) -> None:
-    sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
+    import_coremltools()
     import coremltools as ct
     from coremltools.converters.mil.frontend.milproto.load import load as load_program
 

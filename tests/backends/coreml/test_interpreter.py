@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from edgecompile.backends.coreml.convert import import_coremltools
 from edgecompile.backends.coreml.interpreter.table import CONSTANTS, OPERATORS
 from edgecompile.backends.isolation import run_isolated
 
@@ -103,7 +103,7 @@ def inferred(tmp_path_factory: pytest.TempPathFactory) -> list[list[np.ndarray]]
 
 def _infer(folder: str) -> None:
     """In the child: compute every row by coremltools' constant folding."""
-    sys.modules.setdefault("tensorflow", None)  # type: ignore[arg-type]
+    import_coremltools()
     import coremltools as ct
     from coremltools.converters.mil import Builder
     from coremltools.converters.mil.mil import Function

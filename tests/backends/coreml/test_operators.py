@@ -16,26 +16,19 @@ from edgecompile.backends.coreml.operators import OPERATORS
 from edgecompile.backends.coreml.options import CoreMLOptions
 from edgecompile.backends.coreml.program import read_program
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.conformance.cases import CASES
+from edgecompile.conformance.cases.case import Case
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import Array, serialize
 from edgecompile.graph.qdq import output_scales
 from edgecompile.recipe.target import Target
 from tests.backends.coreml.many import Order, convert_many
-from tests.formats.tflite.cases import CASES
-from tests.formats.tflite.cases.case import Case
-from tests.hubs import quickly_quantized, samples_for
+from tests.hubs import quickly_quantized
 
 EXACT = 1e-5
 """ONNX Runtime sums in float32, the interpreter in float64."""
 
 TARGET = Target(name="phone", title="a phone", backend="coreml", precisions=["fp32"])
-
-MORE = [
-    Case("Erf", "alone", "float[1,4,6] x", "y = Erf(x)"),
-    Case("Reciprocal", "alone", "float[1,4,6] x", "y = Reciprocal(x)", positive=True),
-    Case("Softplus", "alone", "float[1,4,6] x", "y = Softplus(x)"),
-]
-"""What TFLite has not."""
 
 
 def is_written(case: Case) -> bool:
@@ -43,7 +36,7 @@ def is_written(case: Case) -> bool:
     return all(finding.level != "error" for finding in findings)
 
 
-WRITTEN = [case for case in [*CASES, *MORE] if is_written(case)]
+WRITTEN = [case for case in CASES if is_written(case)]
 FIRST = list({case.op: case for case in reversed(WRITTEN)}.values())
 """One for each operator: each conversion takes half a second."""
 
@@ -53,7 +46,7 @@ float32 sends it."""
 
 
 def samples_of(case: Case):
-    return samples_for(case.hub(), spread=case.spread, positive=case.positive)
+    return case.samples()
 
 
 def quantized(case: Case):
@@ -83,8 +76,8 @@ def test_every_operator_of_the_table_has_a_case():
     assert {case.op for case in WRITTEN} == set(OPERATORS)
 
 
-def test_few_of_tflites_cases_are_not_written():
-    assert len(WRITTEN) > 0.9 * (len(CASES) + len(MORE))
+def test_few_cases_are_not_written():
+    assert len(WRITTEN) > 0.9 * len(CASES)
 
 
 @pytest.mark.parametrize("case", FIRST, ids=str)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edgecompile.backends.onnxruntime.backend import OnnxRuntimeBackend
 from edgecompile.backends.protocol import Inspection
 from edgecompile.compress.narrow import halve_constants, quantize_weights
+from edgecompile.compress.scheme import QuantScheme
 from edgecompile.errors import ToolchainFailed, UserError
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
@@ -59,6 +60,24 @@ def test_the_lowered_float_file_equals_the_hub(tmp_path, narrow):
     (actual,) = BACKEND.run(tmp_path / "model.onnx", samples, {})
     (expected,) = run_onnx(serialize(hub), samples)
     assert np.abs(actual - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("body", ["y = MatMul(x, w)", "y = Gemm(x, w, b)"])
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("wide", [False, True], ids=["float activations", "16 bits"])
+def test_a_product_with_integer_weights_does_not_round_its_activations_to_8_bits(
+    tmp_path, body, bits, wide
+):
+    hub = hub_of("float[1,16] x", body, "float[16,8] w" + ", float[8] b" * ("Gemm" in body))
+    samples = samples_for(hub)
+    if wide:
+        hub = quickly_quantized(hub, samples, QuantScheme("affine", True, 16, bits))
+    else:
+        hub = quantize_weights(hub, per_channel=True, bits=bits)
+    BACKEND.lower(hub, TARGET, tmp_path)
+    (actual,) = BACKEND.run(tmp_path / "model.onnx", samples, {})
+    (expected,) = run_onnx(serialize(hub), samples)
+    assert np.abs(actual - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_half_precision_weights_stay_half_in_the_file(tmp_path):

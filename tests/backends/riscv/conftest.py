@@ -8,7 +8,8 @@ import onnx_ir as ir
 import pytest
 
 from edgecompile.backends.riscv.probe import probe
-from tests.backends.riscv.operator_cases import ALL, samples_of
+from edgecompile.conformance.cases import CASES
+from tests.backends.riscv.operator_cases import samples_of
 from tests.hubs import quickly_quantized
 
 
@@ -23,7 +24,8 @@ def toolchain() -> None:
 @pytest.fixture(scope="session")
 def hubs() -> Mapping[str, ir.Model]:
     """The float and the int8 hub of each case of an operator."""
-    floats = {f"float {case}": case.hub() for case in ALL}
+    floats = {f"float {case}": case.hub() for case in CASES}
     return floats | {
-        f"int8 {case}": quickly_quantized(floats[f"float {case}"], samples_of(case)) for case in ALL
+        f"int8 {case}": quickly_quantized(floats[f"float {case}"], samples_of(case))
+        for case in CASES
     }

@@ -17,13 +17,14 @@ from edgecompile.backends.riscv.generator.operators.table import OPERATORS
 from edgecompile.backends.riscv.isa import parse_isa
 from edgecompile.backends.riscv.program import Program
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.conformance.cases import CASES, FIRST
+from edgecompile.conformance.cases.case import Case
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import Array, serialize
 from edgecompile.graph.qdq import WIDE_OPERATORS, output_scales
 from tests.backends.riscv import hand_made
 from tests.backends.riscv.hosted import Combined, Hosted
-from tests.backends.riscv.operator_cases import ALL, BY_NAME, EMULATED, FIRST, samples_of
-from tests.formats.tflite.cases.case import Case
+from tests.backends.riscv.operator_cases import BY_NAME, EMULATED, samples_of
 from tests.formats.tflite.compare import relative_error
 from tests.hubs import quickly_quantized
 
@@ -58,10 +59,10 @@ def require_equal(name: str, hub: ir.Model, samples: Array, found: list[Array]) 
 
 
 def test_every_operator_of_the_table_has_a_case():
-    assert {case.op for case in ALL} == set(OPERATORS)
+    assert {case.op for case in CASES} == set(OPERATORS)
 
 
-def test_all_of_tflites_cases_are_written(hubs):
+def test_every_case_is_written(hubs):
     assert [name for name, hub in hubs.items() if check_operators(hub)] == []
 
 

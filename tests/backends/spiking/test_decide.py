@@ -8,7 +8,8 @@ import pytest
 from edgecompile.backends.spiking.decide import decide
 from edgecompile.backends.spiking.latency import choose_steps
 from edgecompile.backends.spiking.rates import best_ceiling
-from edgecompile.backends.spiking.samples import split_samples, training_of, validation_of
+from edgecompile.backends.spiking.samples import split_samples
+from edgecompile.backends.tuning import training_of, validation_of
 from edgecompile.compress.quality import Judge
 from edgecompile.errors import BudgetBroken, TargetCannotRun
 from edgecompile.evaluate.session import run_onnx
@@ -81,7 +82,7 @@ def test_the_same_data_give_the_same_network(tmp_path):
 def test_no_sample_decides_twice(calibration, training):
     split = split_samples(calibration, training, 256)
     if calibration > 1:
-        assert not np.intersect1d(split.ceilings, split.calibration).size
+        assert not np.intersect1d(split.decided, split.calibration).size
     assert not np.intersect1d(split.held_back, split.training).size
     data = {"calibration": (np.zeros((calibration, 2)), np.zeros(calibration, int))}
     if training:

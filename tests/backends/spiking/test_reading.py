@@ -27,9 +27,25 @@ VECTORS = hub_of(
     "s = Relu(z) y = Gemm<transB=1>(s, m, g)",
     "float[10,6] w, float[6] c, float[6,6] v, float[6] e, float[3,6] m, float[3] g",
 )
+CONCATENATED = hub_of(
+    "float[1,3,8,8] x",
+    "a = Conv(x, w, b) r = Relu(a) c = Conv(x, v) s = Relu(c) k = Concat<axis=1>(r, s) "
+    "d = Conv(k, u) t = Relu(d) l = Concat<axis=1>(k, r) m = Relu(l) "
+    "p = AveragePool<kernel_shape=[2,2], strides=[2,2]>(m) q = Flatten(p) "
+    "g = Gemm<transB=1>(q, n) h = Flatten(t) i = Gemm<transB=1>(h, o) y = Add(g, i)",
+    "float[4,3,3,3] w, float[4] b, float[2,3,3,3] v, float[5,6,3,3] u, float[3,90] n, "
+    "float[3,80] o",
+)
+CROPPED = hub_of(
+    "float[1,3,9,8] x",
+    "c = Conv(x, w, b) r = Relu(c) s = Slice(r, start, end, axes) p = GlobalAveragePool(s) "
+    "f = Flatten(p) y = Gemm<transB=1>(f, m)",
+    "float[4,3,3,3] w, float[4] b, float[5,4] m, int64[1] start = {0}, int64[1] end = {6}, "
+    "int64[1] axes = {2}",
+)
 
 
-@pytest.mark.parametrize("hub", [PLAIN, RESIDUAL, POOLED, VECTORS])
+@pytest.mark.parametrize("hub", [PLAIN, RESIDUAL, POOLED, VECTORS, CONCATENATED, CROPPED])
 def test_the_network_computes_what_the_hub_does(hub):
     samples = samples_for(hub, 20)
     network = require_network(hub)
@@ -59,6 +75,8 @@ def test_a_written_network_is_read_as_it_was(hub):
         ("r = Relu(x) s = Sigmoid(r) y = Mul(r, s)", "", "Sigmoid"),
         ("c = Conv(x, w) y = Conv(c, v)", "float[4,3,3,3] w, float[4,4,3,3] v", "without a ReLU"),
         ("a = Relu(x) b = Relu(a) y = Mul(a, b)", "", "product of two activations"),
+        ("a = Relu(x) b = Relu(a) y = Concat<axis=2>(a, b)", "", "another axis than the channels"),
+        ("c = Conv(x, w) y = Concat<axis=1>(c, c)", "float[4,3,3,3] w", "Concat behind a map"),
         (
             "r = Relu(x) y = AveragePool<kernel_shape=[3,3], strides=[2,2]>(r)",
             "",

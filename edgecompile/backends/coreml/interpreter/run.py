@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from edgecompile.backends.coreml.program import Operation, Program
 from edgecompile.backends.coreml.program import Tensor as TensorType
 from edgecompile.errors import UserError
 from edgecompile.graph.hub import Array
+from edgecompile.parallel import cores
 
 BATCH = 64
 """Samples that are computed at once: more take memory, and no less time."""
@@ -62,7 +62,7 @@ def run_program(program: Program, samples: Array) -> list[Array]:
         with torch.no_grad():
             return [result[:, 0].float().numpy() for result in batched(batch)]
 
-    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _one_thread_each(), ThreadPoolExecutor(cores()) as pool:
         parts = list(pool.map(run_batch, range(0, len(samples), BATCH)))
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 

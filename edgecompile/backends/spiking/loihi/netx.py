@@ -28,6 +28,8 @@ _UNREACHED = 2**17 - 1
 
 def netx_refusal(network: SpikingNetwork) -> str | None:
     """Why the network cannot be such a file; None if it can."""
+    if network.reset == "sigma-delta":
+        return "netx's sigma-delta neurons have no ceiling, and work from the first step on"
     before = INPUT
     for layer in network.layers:
         if len(layer.connections) > 1:

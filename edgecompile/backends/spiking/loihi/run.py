@@ -9,10 +9,10 @@ import numpy as np
 
 from edgecompile.backends.protocol import Run
 from edgecompile.backends.spiking.cost import measured_activity
-from edgecompile.backends.spiking.loihi.fixed_point import DYNAMICS
+from edgecompile.backends.spiking.loihi.execute import execute
 from edgecompile.backends.spiking.network import SpikingNetwork
 from edgecompile.backends.spiking.nir_file import read_nir
-from edgecompile.backends.spiking.simulate import activity_of, outputs_at, simulate
+from edgecompile.backends.spiking.simulate import activity_of
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.graph.hub import Array
 from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
@@ -24,10 +24,9 @@ def run_file(artifact: Path, samples: Array) -> Run:
     model = read_nir(artifact)
     steps = int(model.facts["steps"])
     samples = np.asarray(samples, np.float32)
-    trace = simulate(model.network, samples, [steps // 2, steps], DYNAMICS)
-    outputs = outputs_at(model.network, trace, steps)
+    trace, outputs = execute(model.network, samples, [steps])
     measured = measured_activity(activity_of(model.network, trace), steps)
-    return Run([outputs], Evidence.REFERENCE, measured)
+    return Run([outputs[steps]], Evidence.REFERENCE, measured)
 
 
 def inspect_file(artifact: Path) -> Inspection:
@@ -44,9 +43,10 @@ def inspect_file(artifact: Path) -> Inspection:
 
 
 def _operators(network: SpikingNetwork) -> list[OperatorFacts]:
+    neuron = "sigma-delta" if network.reset == "sigma-delta" else "integrate and fire"
     return [
         OperatorFacts(
-            "read-out" if layer.threshold is None else "integrate and fire",
+            "read-out" if layer.threshold is None else neuron,
             None,
             tuple(
                 TensorFacts(c.source, network.shape_of(c.source), "spikes")

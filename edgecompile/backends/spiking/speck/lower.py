@@ -68,6 +68,12 @@ def lower_hub(hub: ir.Model, target: Target, folder: Path, tuning: Tuning) -> Lo
     """
     options, limits = SpeckOptions.model_validate(target.options), limits_of(target.limits)
     rates = require_network(hub)
+    if tuning.spikes is not None:
+        raise TargetCannotRun(
+            "the recipe gives spikes step by step (model.input.steps), which the backend for Speck "
+            "does not read yet",
+            remedy="give frames, which the host makes spikes of; loihi2 takes spikes",
+        )
     if not rates.input_scale:
         raise TargetCannotRun(
             "the hub has no thresholds for spiking neurons",

@@ -12,6 +12,7 @@ from edgecompile.backends.spiking.nir_file import read_nir
 from edgecompile.backends.spiking.simulate import outputs_at
 from edgecompile.backends.spiking.speck.events import simulate_events
 from edgecompile.backends.spiking.speck.lower import activity_on_chip
+from edgecompile.errors import UserError
 from edgecompile.evaluate.evidence import Evidence
 from edgecompile.graph.hub import Array
 from edgecompile.inspection import Inspection, OperatorFacts, TensorFacts
@@ -23,6 +24,12 @@ def run_file(artifact: Path, samples: Array) -> Run:
     model = read_nir(artifact)
     steps = int(model.facts["steps"])
     samples = np.asarray(samples, np.float32)
+    if samples.ndim != len(model.network.sample_shape) + 1:
+        raise UserError(
+            f"the artifact takes samples without steps, and the data have the shape "
+            f"{list(samples.shape)}",
+            remedy="use the recipe that the artifact was built by",
+        )
     trace = simulate_events(model.network, samples, [steps // 2, steps])
     outputs = outputs_at(model.network, trace, steps)
     measured = measured_activity(activity_on_chip(model.network, trace), steps)

@@ -8,12 +8,16 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from edgecompile.backends.protocol import Tuning
+from edgecompile.backends.spiking.coding import Encoder
 from edgecompile.backends.spiking.loihi.backend import LoihiBackend
+from edgecompile.backends.spiking.loihi.options import LoihiOptions
+from edgecompile.backends.spiking.network import InputCoding
 from edgecompile.backends.spiking.writing import write_hub
 from edgecompile.digest import digest_path
-from edgecompile.errors import TargetCannotRun
+from edgecompile.errors import TargetCannotRun, UserError
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
 from edgecompile.recipe.target import Fact, Target
@@ -56,9 +60,10 @@ def lowered(hub, folder, chip=None, training=None):
     return result, folder
 
 
+@pytest.mark.parametrize("neuron", ["sigma-delta", "signed", "soft-reset"])
 @pytest.mark.parametrize("hub", [PLAIN, RESIDUAL])
-def test_the_saved_file_gives_the_golden_outputs(hub, tmp_path):
-    result, folder = lowered(hub, tmp_path / "built")
+def test_the_saved_file_gives_the_golden_outputs(hub, neuron, tmp_path):
+    result, folder = lowered(hub, tmp_path / "built", target(neuron=neuron))
     golden = np.load(folder / "golden.npz")
     ran = LoihiBackend().run(folder / "model.nir", golden["samples"], {})
     np.testing.assert_array_equal(ran.outputs[0], golden["outputs"])
@@ -68,6 +73,7 @@ def test_the_saved_file_gives_the_golden_outputs(hub, tmp_path):
     account = result.account["spiking"]
     assert json.loads((folder / "loihi.json").read_text()) == json.loads(json.dumps(account))
     assert account["steps"] == account["accuracy_by_steps"][-1]["steps"]
+    assert account["neuron"] == neuron
 
 
 def test_the_same_hub_gives_the_same_bytes(tmp_path):
@@ -79,7 +85,7 @@ def test_additions_are_in_the_nir_file_and_in_no_netx_file(tmp_path):
     _, folder = lowered(RESIDUAL, tmp_path / "built")
     assert {path.name for path in folder.iterdir()} == {"model.nir", "loihi.json", "golden.npz"}
     rules = {f.rule for f in LoihiBackend().check(RESIDUAL, target(), "spiking")}
-    assert {"loihi-netx", "loihi-soft-reset", "loihi-unverified"} <= rules
+    assert {"loihi-netx", "loihi-neuron", "loihi-unverified"} <= rules
 
 
 def replay(path, trains, reset) -> list[np.ndarray]:
@@ -133,16 +139,68 @@ def test_a_netx_file_of_stock_neurons_replays_the_golden_spikes(tmp_path):
         assert spikes.any()
 
 
-def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(tmp_path):
-    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built")
-    assert (folder / "model.soft-reset.net").exists()
+@pytest.mark.parametrize("neuron", ["signed", "soft-reset"])
+def test_a_netx_file_for_other_neurons_has_a_name_that_says_so(neuron, tmp_path):
+    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built", target(neuron=neuron))
+    assert (folder / f"model.{neuron}.net").exists()
     assert not (folder / "model.net").exists()
+
+
+def test_sigma_delta_neurons_have_no_netx_file_and_the_check_says_why(tmp_path):
+    _, folder = lowered(WITHOUT_BIAS, tmp_path / "built")
+    assert not [*folder.glob("*.net")]
+    told = {f.rule: f.message for f in LoihiBackend().check(WITHOUT_BIAS, target(), "spiking")}
+    assert "no ceiling" in told["loihi-netx"]
+
+
+@pytest.mark.parametrize("option", [{"steps": 16}, {"input": "events"}])
+def test_sigma_delta_neurons_refuse_what_belongs_to_rates(option):
+    with pytest.raises(ValidationError, match="neuron=signed"):
+        LoihiOptions(neuron="sigma-delta", **option)
 
 
 def test_stock_neurons_need_data_to_train_with(tmp_path):
     with pytest.raises(TargetCannotRun, match="stock neurons") as refused:
         lowered(PLAIN, tmp_path / "built", target(neuron="stock"))
     assert "data.train" in (refused.value.remedy or "")
+
+
+def as_spikes(samples, steps) -> np.ndarray:
+    """The samples, at most 1 in size, by the deterministic code: (samples, steps, *shape)."""
+    encoder = Encoder(InputCoding("events", 1.0, True), torch.from_numpy(samples))
+    return np.stack([encoder.step().numpy() for _ in range(steps)], axis=1)
+
+
+@pytest.mark.parametrize("neuron", ["signed", "soft-reset"])
+def test_samples_that_are_spikes_are_what_the_chip_gets_step_by_step(neuron, tmp_path):
+    spikes = as_spikes(samples_for(PLAIN, 60, spread=0.4).clip(-1, 1), 32)
+    means = spikes.mean(1)
+    labels = run_onnx(serialize(PLAIN), means)[0].argmax(1)
+    given = Tuning(PLAIN, (means, labels), None, "top1", 10.0, STAGE, tmp_path, spikes)
+    written = write_hub(rates_of(PLAIN, means))
+    result = LoihiBackend().lower_by_data(written, target(neuron=neuron), tmp_path, given)
+    assert result.account["spiking"]["steps"] == 32
+    assert result.account["spiking"]["input"] == "given"
+    golden = np.load(tmp_path / "golden.npz")
+    np.testing.assert_array_equal(golden["spikes.input"], spikes[:4].swapaxes(0, 1))
+    ran = LoihiBackend().run(tmp_path / "model.nir", spikes, {})
+    np.testing.assert_array_equal(ran.outputs[0][:4], golden["outputs"])
+    assert (ran.outputs[0].argmax(1) == labels).mean() >= 0.9
+    with pytest.raises(UserError, match="takes spikes, step by step"):
+        LoihiBackend().run(tmp_path / "model.nir", means, {})
+    with pytest.raises(UserError, match="takes 32 steps, and the data have 8"):
+        LoihiBackend().run(tmp_path / "model.nir", spikes[:, :8], {})
+
+
+@pytest.mark.parametrize("neuron", ["sigma-delta", "stock"])
+def test_neurons_for_samples_that_stand_still_refuse_spikes(neuron, tmp_path):
+    spikes = as_spikes(samples_for(PLAIN, 10).clip(-1, 1), 8)
+    means = spikes.mean(1)
+    given = Tuning(PLAIN, (means, np.zeros(10)), None, "top1", 10.0, STAGE, tmp_path, spikes)
+    written = write_hub(rates_of(PLAIN, means))
+    with pytest.raises(TargetCannotRun, match=r"model\.input\.steps") as refused:
+        LoihiBackend().lower_by_data(written, target(neuron=neuron), tmp_path, given)
+    assert "neuron=signed" in (refused.value.remedy or "")
 
 
 def test_too_few_cores_are_told_with_the_layer_and_by_how_much(tmp_path):
@@ -168,12 +226,15 @@ def test_a_hub_alone_is_refused(tmp_path):
         LoihiBackend().lower(PLAIN, target(), tmp_path)
 
 
-def test_an_artifact_is_read_back_and_its_energy_is_an_estimate_with_its_source(tmp_path):
-    result, folder = lowered(PLAIN, tmp_path / "built")
+@pytest.mark.parametrize(
+    ("neuron", "operator"), [("signed", "integrate and fire"), ("sigma-delta", "sigma-delta")]
+)
+def test_an_artifact_is_read_back_and_its_energy_is_an_estimate_with_its_source(
+    neuron, operator, tmp_path
+):
+    result, folder = lowered(PLAIN, tmp_path / "built", target(neuron=neuron))
     facts = LoihiBackend().inspect(folder / "model.nir")
-    assert [operator.name for operator in facts.operators] == ["integrate and fire"] * 2 + [
-        "read-out"
-    ]
+    assert [found.name for found in facts.operators] == [operator, operator, "read-out"]
     assert facts.inputs[0].shape == (1, 2, 8, 8)
     (energy,) = LoihiBackend().estimate(PLAIN, folder / "model.nir", target())
     operations = result.account["spiking"]["cost"]["synaptic_operations"]

@@ -15,7 +15,13 @@ from edgecompile.backends.spiking.loihi.fixed_point import (
     to_fixed_point,
 )
 from edgecompile.backends.spiking.maps import apply
-from edgecompile.backends.spiking.network import INPUT, SpikingNetwork
+from edgecompile.backends.spiking.network import (
+    INPUT,
+    Connection,
+    InputCoding,
+    SpikingLayer,
+    SpikingNetwork,
+)
 from edgecompile.backends.spiking.rates import outputs_of
 from edgecompile.backends.spiking.simulate import outputs_at, simulate
 from tests.backends.spiking.networks import PLAIN, RESIDUAL, rates_of, spiking_of
@@ -36,6 +42,7 @@ def in_whole_numbers(network: SpikingNetwork, samples: np.ndarray, steps: int) -
         for layer in network.layers
     }
     fired: dict[str, list[np.ndarray]] = {}
+    sent = {name: np.zeros_like(spikes) for name, spikes in before.items()}
     for _ in range(steps):
         now = {INPUT: encoder.step().numpy().astype(np.int64)}
         for layer in network.layers:
@@ -49,12 +56,12 @@ def in_whole_numbers(network: SpikingNetwork, samples: np.ndarray, steps: int) -
             np.clip(v, -(2**23) + 1, 2**23 - 1, out=v)
             if layer.threshold is not None:
                 threshold = int(layer.threshold) * 64
-                spikes = v > threshold
-                if network.reset == "zero":
-                    v[spikes] = 0
-                else:
-                    v[spikes] -= threshold
-                now[layer.name] = spikes.astype(np.int64)
+                spikes = (v > threshold).astype(np.int64)
+                if network.signed:
+                    spikes[(v < 0) & (sent[layer.name] > 0)] = -1
+                    sent[layer.name] += spikes
+                v -= v * spikes if network.reset == "zero" else threshold * spikes
+                now[layer.name] = spikes
         for name, spikes in now.items():
             fired.setdefault(name, []).append(spikes)
         before = now
@@ -64,18 +71,23 @@ def in_whole_numbers(network: SpikingNetwork, samples: np.ndarray, steps: int) -
 
 
 @pytest.mark.parametrize("coding", ["events", "graded"])
-@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize(
+    ("reset", "signed"), [("subtract", False), ("subtract", True), ("zero", False)]
+)
 @pytest.mark.parametrize("hub", [PLAIN, RESIDUAL])
-def test_the_simulator_is_the_chip_in_whole_numbers(hub, reset, coding):
+def test_the_simulator_is_the_chip_in_whole_numbers(hub, reset, signed, coding):
     from dataclasses import replace
 
     samples = samples_for(hub, 4)
-    network = replace(to_fixed_point(spiking_of(hub, coding), 3.0), reset=reset)
+    network = replace(to_fixed_point(spiking_of(hub, coding), 3.0), reset=reset, signed=signed)
     trace = simulate(network, samples, [16], DYNAMICS, record=True)
     expected = in_whole_numbers(network, samples, 16)
     for name, train in trace.trains.items():
         np.testing.assert_array_equal(train, expected[name])
         assert train.any()
+    if coding == "events":  # a value that stays the same makes no neuron fire too often
+        hidden = [train for name, train in trace.trains.items() if name != INPUT]
+        assert any((train < 0).any() for train in hidden) == signed
     np.testing.assert_array_equal(trace.potentials[16], expected["potential"])
 
 
@@ -124,3 +136,19 @@ def test_fixed_point_outputs_are_near_the_anns(hub):
     trace = simulate(network, samples, [32, 64], DYNAMICS)
     outputs = outputs_at(network, trace, 64)
     assert np.square(outputs - wanted).mean() < 0.02 * wanted.var()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_what_fired_too_often_is_taken_back_by_signed_spikes_only(signed):
+    one = Connection(INPUT, np.full((1, 1), 2, np.float32))
+    out = Connection("neuron", np.full((1, 1), 2, np.float32))
+    zero = np.zeros(1)
+    layers = (
+        SpikingLayer("neuron", (1, 1, 1), (one,), zero, 2.0, np.ones(1)),
+        SpikingLayer("readout", (1, 1, 1), (out,), zero, None, zero),
+    )
+    network = SpikingNetwork((1, 1, 1), layers, InputCoding("events", 1.0, True), signed=signed)
+    spikes = np.array([1] * 4 + [-1] * 6 + [1] * 3 + [0] * 5).reshape(-1, 1, 1, 1, 1)
+    train = simulate(network, spikes, [18], DYNAMICS, record=True, given=spikes).trains["neuron"]
+    # The sum of what came in is 4, then -2, then 1: none can be owed meanwhile.
+    assert train.ravel().cumsum()[[4, 10, 17]].tolist() == ([4, 0, 1] if signed else [4, 4, 4])

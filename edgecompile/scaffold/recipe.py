@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecompile.errors import UserError
-from edgecompile.recipe.schema import check_name
 from edgecompile.recipe.search import find_all
+from edgecompile.scaffold.files import require_name
 
 _RECIPE = """\
 description: what this model does
@@ -70,10 +70,7 @@ def write_recipe(name: str, parent: Path) -> list[Path]:
     Raises:
         UserError: the name is not usable or taken, or the folder is there already.
     """
-    try:
-        check_name(name)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    require_name(name)
     known = find_all("recipes").get(name)
     if known is not None and known.parent != (parent / name).resolve():
         raise UserError(

@@ -1,6 +1,6 @@
-"""Graphs for every operator that the TFLite backend writes."""
+"""Graphs for every operator that a backend with a table of operators writes."""
 
-from tests.formats.tflite.cases import (
+from edgecompile.conformance.cases import (
     activation,
     convolution,
     elementwise,
@@ -21,3 +21,6 @@ CASES = [
     *resizing.CASES,
     *normalization.CASES,
 ]
+
+FIRST = list({case.op: case for case in reversed(CASES)}.values())
+"""One for each operator."""

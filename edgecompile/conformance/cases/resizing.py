@@ -1,9 +1,13 @@
 """Resize."""
 
-from tests.formats.tflite.cases.case import Case
+from typing import Any
+
+from edgecompile.conformance.cases.case import Case
 
 
-def _resize(name: str, x: str, attributes: str, scales: str = "", sizes: str = "", **how):
+def _resize(
+    name: str, x: str, attributes: str, scales: str = "", sizes: str = "", **how: Any
+) -> Case:
     if scales:
         call, constants = "x, , scales", f"float[4] scales = {{{scales}}}"
     else:

@@ -1,15 +1,21 @@
 """Conv and ConvTranspose."""
 
-from tests.formats.tflite.cases.case import Case
+from typing import Any
+
+from edgecompile.conformance.cases.case import Case
 
 
-def _conv(name: str, x: str, w: str, attributes: str = "", behind: str = "", b: int = 0, **how):
+def _conv(
+    name: str, x: str, w: str, attributes: str = "", behind: str = "", b: int = 0, **how: Any
+) -> Case:
     constants = f"float[{w}] w" + (f", float[{b}] b" if b else "")
     body = _call("Conv", attributes, b, behind)
     return Case("Conv", name, f"float[{x}] x", body, constants + how.pop("more", ""), **how)
 
 
-def _transposed(name: str, x: str, w: str, attributes: str = "", b: int = 0, behind: str = ""):
+def _transposed(
+    name: str, x: str, w: str, attributes: str = "", b: int = 0, behind: str = ""
+) -> Case:
     constants = f"float[{w}] w" + (f", float[{b}] b" if b else "")
     body = _call("ConvTranspose", attributes, b, behind)
     return Case("ConvTranspose", name, f"float[{x}] x", body, constants)
@@ -46,11 +52,9 @@ CASES = [
     _conv("one channel to one", "1,1,9,9", "1,1,3,3", b=1),
     _conv("the whole image", "1,4,5,5", "6,4,5,5", b=6),
     _conv("a tall kernel", "1,1,49,10", "8,1,10,4", "strides=[2,2], pads=[4,1,5,2]", b=8),
-    _conv("over one dimension", "1,4,20", "8,4,3", "pads=[1,1]", b=8, transposes=2),
-    _conv("over one dimension, odd", "1,4,21", "8,4,5", "pads=[3,1], strides=[2], dilations=[2]",
-          transposes=2),
-    _conv("over one dimension, depthwise", "1,4,20", "4,1,3", "group=4, pads=[1,1]", b=4,
-          transposes=2),
+    _conv("over one dimension", "1,4,20", "8,4,3", "pads=[1,1]", b=8),
+    _conv("over one dimension, odd", "1,4,21", "8,4,5", "pads=[3,1], strides=[2], dilations=[2]"),
+    _conv("over one dimension, depthwise", "1,4,20", "4,1,3", "group=4, pads=[1,1]", b=4),
     _conv("over one dimension, one channel", "1,1,64", "1,1,9", "pads=[4,4]", b=1),
     _conv("Relu", "1,3,6,6", "8,3,3,3", "pads=[1,1,1,1]", "Relu(c)", b=8),
     _conv("Relu6", "1,3,6,6", "8,3,3,3", "", "Clip(c, low, six)", b=8, spread=5.0,

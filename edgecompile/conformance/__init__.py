@@ -1,0 +1,1 @@
+"""The same black-box cases over any backend: what it builds, refuses, or computes wrongly."""
