@@ -181,9 +181,6 @@ class PruneStage(Strict):
     target: Name | None = None
     """For measure: latency."""
     importance: Literal["l1", "l2", "taylor"] = "l2"
-    allocation: Literal["global", "uniform"] = "global"
-    """For method: structured. The least important per cost over all layers; or the same share of
-    each layer, its least important."""
     iterations: Annotated[int, Field(ge=1)] = 1
     finetune: PruneFineTune | None = None
     seed: Annotated[int, Field(ge=0)] = 0
@@ -196,8 +193,6 @@ class PruneStage(Strict):
             )
         if self.method != "structured" and "measure" in self.model_fields_set:
             raise ValueError(f"'measure' has no meaning with method {self.method}")
-        if self.method != "structured" and "allocation" in self.model_fields_set:
-            raise ValueError(f"'allocation' has no meaning with method {self.method}")
         if (self.measure == "latency") != (self.target is not None):
             raise ValueError("'target' goes with measure: latency, and only with it")
         return self

@@ -1,5 +1,4 @@
-"""Which units go, until it suffices: the least important per cost over all layers, or as large a
-share of each layer."""
+"""Which units go: the least important per cost first, over all layers, until it suffices."""
 
 from __future__ import annotations
 
@@ -20,12 +19,9 @@ def ranking(
     couplings: Sequence[Coupling],
     importance: Sequence[torch.Tensor],
     started_with: Mapping[str, int],
-    allocation: str = "global",
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Root and channels of every unit that may go, the first to go first.
 
-    `allocation` global: by importance per cost. uniform: by the share of its layer's units that are
-    less important, so that of every layer the same share goes.
     `started_with` tells how many units a root had before the first iteration.
     """
     candidates = []
@@ -33,10 +29,8 @@ def ranking(
         may_go = len(coupling.units) - least_left(started_with[coupling.root])
         order = sorted(range(len(coupling.units)), key=lambda i: (float(scores[i]), i))
         cost = max(coupling.saved, 1e-9)
-        for place, unit in enumerate(order[: max(0, may_go)]):
-            uniform = allocation == "uniform"
-            score = (place + 1) / len(order) if uniform else float(scores[unit]) / cost
-            candidates.append((score, coupling.root, coupling.units[unit]))
+        for unit in order[: max(0, may_go)]:
+            candidates.append((float(scores[unit]) / cost, coupling.root, coupling.units[unit]))
     candidates.sort()
     return [(root, channels) for _, root, channels in candidates]
 

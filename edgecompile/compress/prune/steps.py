@@ -149,7 +149,6 @@ class _Iteration:
                 whole * (1 - stage["ratio"] * share),
                 whole * (1 - stage["ratio"]),
                 units,
-                stage["allocation"],
             )
             refit_consumers(self.module, before, cut, samples)
             kept = kept.then(cut)

@@ -26,12 +26,11 @@ def prune_channels(
     goal: float,
     final_goal: float,
     started_with: dict[str, int],
-    allocation: str = "global",
 ) -> Kept:
     """Remove channels from `module`, in place, until `measure` is at most `goal`.
 
     Returns which channels are left, numbered as `module` had them. `started_with` (units of each
-    root before the first iteration) is filled. `allocation`: see `ranking`.
+    root before the first iteration) is filled.
 
     Raises:
         UserError: nothing can be removed, or not enough for `final_goal`, that of the last
@@ -46,7 +45,7 @@ def prune_channels(
         )
     for coupling in couplings:
         started_with.setdefault(coupling.root, len(coupling.units))
-    order = ranking(couplings, importance(module, couplings), started_with, allocation)
+    order = ranking(couplings, importance(module, couplings), started_with)
 
     def cost_without(chosen: Mapping[str, Sequence[int]]) -> float:
         smaller = copy.deepcopy(module)
