@@ -48,6 +48,9 @@ class Execution:
     """Of several builds at once, the steps of the one with the least rank come first."""
     in_work: dict[str, asyncio.Lock] = field(default_factory=dict)
     """By key: of two builds at once that need the same step, one does it."""
+    finished: set[str] = field(default_factory=set)
+    """Keys of the steps that were carried out in this run: also without the cache, they are not
+    again, while others may be reading what they made."""
 
 
 def execute(
@@ -136,7 +139,8 @@ class _PlanRun:
             key = step.key(_input_digests(step, self._records()))
             try:
                 async with self.how.in_work.setdefault(key, asyncio.Lock()):
-                    record = self.cache.lookup(key) if self.how.use_cache else None
+                    known = self.how.use_cache or key in self.how.finished
+                    record = self.cache.lookup(key) if known else None
                     if record is not None:
                         return StepOutcome(step, "cached", record)
                     return await self._work(step, index, key)
@@ -157,6 +161,7 @@ class _PlanRun:
         job = self._job(step, key)
         priority = (self.how.rank, index)
         result = await self.how.workers.run(job, priority, still_wanted)
+        self.how.finished.add(key)
         return StepOutcome(
             step,
             "cached" if result.cpu_seconds is None else "built",

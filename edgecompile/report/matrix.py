@@ -37,9 +37,7 @@ def print_matrix(results: Sequence[EntryResult], output: Path) -> None:
             table.add_row(escape(one.entry.model), *_row(one.result, made))
     console = report_console()
     console.print(table)
-    console.print(
-        f"{built} of {pairs} built in {escape(output.as_posix())}/; each has a report.html"
-    )
+    console.print(f"{built} of {pairs} built in {escape(output.as_posix())}/MODEL/TARGET/")
 
 
 def _row(result: BuildResult, made: TargetResult) -> list[str]:

@@ -119,7 +119,7 @@ def test_recipes_of_one_name_are_refused_before_any_work(tmp_path, edgecompile):
 def test_a_step_that_was_killed_beside_others_is_tried_once_more_alone(tmp_path, edgecompile):
     """As when memory runs out, in which case Linux kills the largest."""
     for name in ("other", "greedy"):
-        write_tiny(tmp_path / name, model=DIES_ONCE)
+        write_tiny(tmp_path / name, model=f"{DIES_ONCE}\n\nNAME = '{name}'\n")
     result = edgecompile("build", "other", "greedy", "-j", 2, "--no-cache")
     assert result.exit_code == 0, result.stderr
     assert "2 of 2 built" in result.stdout
