@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -76,6 +77,15 @@ class App:
     def error(self, text: str) -> None:
         """What went wrong: stderr, whatever the verbosity."""
         click.echo(text, err=True)
+
+    def wrote(self, name: str, files: Sequence[Path], step: str, output_format: str) -> None:
+        """What a scaffold left behind, and the `step` to take next."""
+        if output_format == "json":
+            self.json({"name": name, "files": [str(file) for file in files]})
+            return
+        for file in files:
+            self.say(f"wrote {file}")
+        self.say(f"next: {step}")
 
     def problems(self, errors: Sequence[EdgecompileError]) -> int:
         """What is wrong beside the data that were given all the same; returns the exit code."""

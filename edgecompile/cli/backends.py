@@ -76,9 +76,4 @@ def new_backend(app: App, name: str, folder: Path, output_format: str) -> None:
     from edgecompile.scaffold.package import write_package
 
     written = write_package(name, folder)
-    if output_format == "json":
-        app.json({"name": name, "files": [str(path) for path in written]})
-        return
-    for path in written:
-        app.say(f"wrote {path}")
-    app.say(f"next: pip install -e {written[0].parent}")
+    app.wrote(name, written, f"pip install -e {written[0].parent}", output_format)

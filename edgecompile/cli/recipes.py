@@ -80,9 +80,4 @@ def new_recipe(app: App, name: str, folder: Path, output_format: str) -> None:
     from edgecompile.scaffold.recipe import write_recipe
 
     written = write_recipe(name, folder)
-    if output_format == "json":
-        app.json({"name": name, "files": [str(path) for path in written]})
-        return
-    for path in written:
-        app.say(f"wrote {path}")
-    app.say(f"next: edgecompile build {folder / name}")
+    app.wrote(name, written, f"edgecompile build {folder / name}", output_format)

@@ -82,8 +82,4 @@ def new_target(app: App, name: str, backend: str, folder: Path, output_format: s
     from edgecompile.scaffold.target import write_target
 
     written = write_target(name, backend, folder)
-    if output_format == "json":
-        app.json({"name": name, "file": str(written)})
-        return
-    app.say(f"wrote {written}")
-    app.say(f"next: edgecompile targets show {name}")
+    app.wrote(name, [written], f"edgecompile targets show {name}", output_format)
