@@ -196,7 +196,7 @@ MANY_IMAGES = (
     ("recipe", "ratio", "finetune", "may_lose"),
     [
         ("cifar_resnet20", 0.5, FEW_IMAGES, 2.0),
-        ("cifar_resnet20", 0.3, FEW_IMAGES, 1.0),
+        ("cifar_resnet20", 0.3, FEW_IMAGES.replace("epochs: 40", "epochs: 20"), 1.0),
         ("fmnist_cnn", 0.5, MANY_IMAGES, 0.5),
     ],
 )
