@@ -47,8 +47,9 @@ def print_build(result: BuildResult, output: Path, *, verbose: bool = False) -> 
     _print_kernel_agreement(console, result)
     for target in result.targets:
         _print_target(console, target, output, verbose)
-    summary = escape((output / result.model / "summary.html").as_posix())
-    console.print(f"pages   {summary}; of each artifact, report.html beside it")
+    if any(target.artifact for target in result.targets):
+        summary = escape((output / result.model / "summary.html").as_posix())
+        console.print(f"pages   {summary}; of each artifact, report.html beside it")
     _print_costs(console, result)
 
 
