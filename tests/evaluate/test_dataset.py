@@ -26,7 +26,7 @@ def refused(edgecompile, tiny):
         statuses = result.statuses()
         assert statuses[f"data[{split}]"] == "failed"
         others = {status for name, status in statuses.items() if not name.startswith("data")}
-        assert others == {"skipped"}
+        assert others <= {"skipped", "cached"}  # nothing was carried out
         return result.stderr
 
     return call
