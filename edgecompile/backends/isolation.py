@@ -114,12 +114,12 @@ def _signal_name(number: int) -> str:
 
 
 def _end_with_parent() -> None:
-    """Leave as soon as the other end of stdin is closed."""
+    """Leave as soon as the other end of stdin is closed, with all that was started from here."""
 
     def watch() -> None:
         while os.read(0, 1):
             pass
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)  # an emulator would go on for minutes; the session is our own
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from edgecompile.backends.isolation import run_isolated
 from tests.conftest import REPOSITORY
 
@@ -34,6 +36,13 @@ def crash() -> None:
 def hang(started: str) -> None:
     Path(started).write_text(str(os.getpid()))
     time.sleep(60)
+
+
+def start_a_program(started: str) -> None:
+    """As who runs an emulator."""
+    program = subprocess.Popen(["sleep", "60"])
+    Path(started).write_text(str(program.pid))
+    program.wait()
 
 
 def call(folder, function, *arguments, seconds=30.0):
@@ -66,10 +75,11 @@ def test_what_takes_too_long_is_killed(tmp_path):
     assert is_gone(int((tmp_path / "started").read_text()))
 
 
-def test_it_does_not_outlive_the_process_that_started_it(tmp_path):
+@pytest.mark.parametrize("function", [hang, start_a_program])
+def test_nothing_of_it_outlives_the_process_that_started_it(tmp_path, function):
     code = (
-        "from pathlib import Path; from tests.backends.test_isolation import call, hang;"
-        f"call(Path({str(tmp_path)!r}), hang, 'started')"
+        f"from pathlib import Path; from tests.backends.test_isolation import call, {function.__name__};"
+        f"call(Path({str(tmp_path)!r}), {function.__name__}, 'started')"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY)
     deadline = time.monotonic() + 30
