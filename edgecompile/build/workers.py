@@ -39,15 +39,15 @@ class Workers(Protocol):
 
 
 class LocalWorkers:
-    """Up to `jobs` processes on this machine, in the memory that is free, or in `memory` bytes.
+    """Up to `jobs` processes on this machine, as far as the memory that is free goes.
 
     An asynchronous context manager: the processes end with it. Each prints to a file of its own in
     `logs`.
     """
 
-    def __init__(self, logs: Path, jobs: int = 1, memory: int | None = None) -> None:
+    def __init__(self, logs: Path, jobs: int = 1) -> None:
         self._logs = logs
-        self._room = Room(jobs, memory)
+        self._room = Room(jobs)
         self._threads = max(1, cores() // jobs)
         self._idle: list[WorkerProcess] = []
         self._all: list[WorkerProcess] = []

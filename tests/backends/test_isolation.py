@@ -78,8 +78,8 @@ def test_what_takes_too_long_is_killed(tmp_path):
 @pytest.mark.parametrize("function", [hang, start_a_program])
 def test_nothing_of_it_outlives_the_process_that_started_it(tmp_path, function):
     code = (
-        f"from pathlib import Path; from tests.backends.test_isolation import call, {function.__name__};"
-        f"call(Path({str(tmp_path)!r}), {function.__name__}, 'started')"
+        "from pathlib import Path; from tests.backends import test_isolation as here;"
+        f"here.call(Path({str(tmp_path)!r}), here.{function.__name__}, 'started')"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY)
     deadline = time.monotonic() + 30
