@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import sys
-import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +49,6 @@ class Outcome:
 
     record: Record
     cpu_seconds: float | None
-    wall_seconds: float
     peak_bytes: int
 
 
@@ -63,13 +61,13 @@ def carry_out(job: Job) -> Outcome:
             a ContractError whose message holds the traceback.
     """
     cache = job.cache
-    started, cpu = time.monotonic(), _cpu_seconds()
+    cpu = _cpu_seconds()
     try:
         with cache.locked(job.key):
             if job.use_cache:
                 record = cache.lookup(job.key)
                 if record is not None and _is_here(record, cache):
-                    return Outcome(record, None, time.monotonic() - started, _peak_bytes())
+                    return Outcome(record, None, _peak_bytes())
             inputs = {name: _path_of(source, cache) for name, source in job.inputs.items()}
             forget_user_code()
             with cache.writing(job.key) as folder:
@@ -82,7 +80,7 @@ def carry_out(job: Job) -> Outcome:
         raise full or _bug(job, error) from error
     except (Exception, SystemExit) as error:
         raise _bug(job, error) from error
-    return Outcome(record, _cpu_seconds() - cpu, time.monotonic() - started, _peak_bytes())
+    return Outcome(record, _cpu_seconds() - cpu, _peak_bytes())
 
 
 def _path_of(source: External | Stored, cache: Cache) -> Path:
