@@ -1,14 +1,18 @@
-"""Which units go: the least important per cost first, over all layers, until it suffices."""
+"""Which units go, one after the other, until it suffices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from edgecompile.compress.prune.couplings import Coupling
 
 if TYPE_CHECKING:
     import torch
+
+Allocation = Literal["network", "layer"]
+"""How much goes of which layer. `network`: the least important per cost, wherever they are.
+`layer`: of every layer the same share, its least important."""
 
 LEAST_LEFT = 0.1
 """Share of a layer's units that always stay: a layer without channels ends the network, and a
@@ -19,6 +23,7 @@ def ranking(
     couplings: Sequence[Coupling],
     importance: Sequence[torch.Tensor],
     started_with: Mapping[str, int],
+    allocation: Allocation,
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Root and channels of every unit that may go, the first to go first.
 
@@ -26,11 +31,13 @@ def ranking(
     """
     candidates = []
     for coupling, scores in zip(couplings, importance, strict=True):
-        may_go = len(coupling.units) - least_left(started_with[coupling.root])
-        order = sorted(range(len(coupling.units)), key=lambda i: (float(scores[i]), i))
+        units, first = len(coupling.units), started_with[coupling.root]
+        order = sorted(range(units), key=lambda i: (float(scores[i]), i))
         cost = max(coupling.saved, 1e-9)
-        for unit in order[: max(0, may_go)]:
-            candidates.append((float(scores[unit]) / cost, coupling.root, coupling.units[unit]))
+        for place, unit in enumerate(order[: max(0, units - least_left(first))], start=1):
+            share = (first - units + place) / first
+            key = share if allocation == "layer" else float(scores[unit]) / cost
+            candidates.append((key, coupling.root, coupling.units[unit]))
     candidates.sort()
     return [(root, channels) for _, root, channels in candidates]
 

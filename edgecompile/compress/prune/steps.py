@@ -14,12 +14,13 @@ from edgecompile.errors import EdgecompileError, Location
 if TYPE_CHECKING:
     import torch
 
-    from edgecompile.compress.prune.surgery import Kept
+    from edgecompile.compress.prune.cuts import Cut
+    from edgecompile.compress.prune.selection import Allocation
     from edgecompile.compress.training.loop import Training
 
 _STRIDE = 0.1
-"""The most of the measure that is cut at once. Slopes tell what one channel is worth, not what many
-are together: after each cut the layers are refit and the slopes taken anew."""
+"""The most of the measure that goes in one of several cuts. Slopes tell what one channel is worth,
+not what many are together: after each cut the layers are refit and the slopes taken anew."""
 _TAYLOR_BATCH = 16
 """Small, since slopes of opposite samples cancel within a batch."""
 
@@ -79,51 +80,60 @@ class _Iteration:
     def carry_out(self, folder: Path) -> dict[str, Any]:
         from edgecompile.compress.prune.cost import module_cost
         from edgecompile.compress.prune.finetune import fine_tune
+        from edgecompile.compress.prune.surgery import Kept
         from edgecompile.frontend.pruned import save_pruned
 
         stage, shape = self.parameters["stage"], self.parameters["shape"]
         first = module_cost(self.unpruned, shape)
-        kept, units, masks = self._cut()
-        history: list[float] = []
         training = self._training()
+        if stage["method"] == "structured":
+            cut, tried = self._best_cut(training)
+            module, kept, masks = cut.module, cut.kept, None
+            facts = {"units": cut.units, "tried": tried}
+        else:
+            module, kept, masks = self.module, Kept(), self._cut_weights()
+            facts = {"units": {}}
+        history: list[float] = []
         if training is not None:
-            seed = stage["seed"] + self.parameters["iteration"]
+            hints = stage["finetune"]["hints"]
             history = fine_tune(
-                self.module,
-                self.unpruned,
-                training,
-                seed,
-                kept,
-                hints=stage["finetune"]["hints"],
-                masks=masks,
+                module, self.unpruned, training, self._seed, kept, hints=hints, masks=masks
             )
-        cost = module_cost(self.module, shape)
-        facts = {
-            "iteration": self.parameters["iteration"],
-            "method": stage["method"],
-            "units": units,
-        }
-        save_pruned(self.module, self.unpruned, kept.by_layer(), facts, folder)
+        cost = module_cost(module, shape)
+        facts |= {"iteration": self.parameters["iteration"], "method": stage["method"]}
+        save_pruned(module, self.unpruned, kept.by_layer(), facts, folder)
         return {
             "cost": asdict(cost),
             "cost_before": asdict(first),
             "losses": [float(f"{loss:.6g}") for loss in history],
-            "parameter_bytes": sum(p.numel() * p.element_size() for p in self.module.parameters()),
+            "parameter_bytes": sum(p.numel() * p.element_size() for p in module.parameters()),
         }
 
-    def _cut(self) -> tuple[Kept, dict[str, int], dict[str, torch.Tensor] | None]:
-        """Take away this iteration's share: kept channels, units of each root, masks."""
-        from edgecompile.compress.prune.surgery import Kept
+    def _best_cut(self, training: Training | None) -> tuple[Cut, dict[str, float]]:
+        """The cut that is least far from the unpruned network, and how far each is."""
+        from edgecompile.compress.prune.cuts import divergences
 
-        if self.parameters["stage"]["method"] == "structured":
-            kept, units = self._cut_channels()
-            return kept, units, None
-        return Kept(), {}, self._cut_weights()
+        stage = self.parameters["stage"]
+        cuts = [self._cut_channels("network", 1), self._cut_channels("layer", 1)]
+        if self._strides > 1:
+            cuts.append(self._cut_channels("network", self._strides))
+        found = divergences(
+            cuts,
+            self.unpruned,
+            training,
+            self._data("calibration"),
+            self._seed,
+            0.0 if stage["finetune"] is None else stage["finetune"]["hints"],
+        )
+        best = cuts[found.index(min(found))]
+        tried = {cut.name: value for cut, value in zip(cuts, found, strict=True)}
+        return best, {name: value for name, value in tried.items() if math.isfinite(value)}
 
-    def _cut_channels(self) -> tuple[Kept, dict[str, int]]:
+    def _cut_channels(self, allocation: Allocation, strides: int) -> Cut:
         from edgecompile.compress.prune.cost import Measure, module_cost
+        from edgecompile.compress.prune.cuts import Cut
         from edgecompile.compress.prune.importance import magnitudes, taylor
-        from edgecompile.compress.prune.refit import refit_consumers
+        from edgecompile.compress.prune.refit import EXACT_RIDGE, TRAINED_RIDGE, refit_consumers
         from edgecompile.compress.prune.structured import prune_channels
         from edgecompile.compress.prune.surgery import Kept
 
@@ -138,27 +148,35 @@ class _Iteration:
             return magnitudes(module, couplings, 1 if stage["importance"] == "l1" else 2)
 
         samples = self._data("calibration")[0]
+        ridge = EXACT_RIDGE if stage["finetune"] is None else TRAINED_RIDGE
+        module = copy.deepcopy(self.module)
         kept = Kept.of_layers(_kept_of(self.before))
-        for share in self._strides():
-            before = copy.deepcopy(self.module)
+        for stride in range(1, strides + 1):
+            before = copy.deepcopy(module)
+            behind = (self.parameters["iteration"] - 1 + stride / strides) / stage["iterations"]
             cut = prune_channels(
-                self.module,
+                module,
                 shape,
                 importance,
                 measure,
-                whole * (1 - stage["ratio"] * share),
+                whole * (1 - stage["ratio"] * behind),
                 whole * (1 - stage["ratio"]),
                 units,
+                allocation,
             )
-            refit_consumers(self.module, before, cut, samples)
+            refit_consumers(module, before, cut, samples, ridge)
             kept = kept.then(cut)
-        return kept, units
+        return Cut(allocation, strides, module, kept, units)
 
-    def _strides(self) -> list[float]:
-        """How much of the whole way is behind after each cut of this iteration."""
-        iteration, stage = self.parameters["iteration"], self.parameters["stage"]
-        count = math.ceil(stage["ratio"] / stage["iterations"] / _STRIDE)
-        return [(iteration - 1 + (i + 1) / count) / stage["iterations"] for i in range(count)]
+    @property
+    def _strides(self) -> int:
+        """How many cuts this iteration may take for its share."""
+        stage = self.parameters["stage"]
+        return math.ceil(float(stage["ratio"]) / int(stage["iterations"]) / _STRIDE)
+
+    @property
+    def _seed(self) -> int:
+        return int(self.parameters["stage"]["seed"] + self.parameters["iteration"])
 
     def _cut_weights(self) -> dict[str, torch.Tensor]:
         from edgecompile.compress.prune.sparsity import (

@@ -1,4 +1,4 @@
-"""One iteration of structured pruning: couple, rank over all layers, cut."""
+"""One cut of structured pruning: couple, rank, remove."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.couplings import Coupling, find_couplings
-from edgecompile.compress.prune.selection import by_root, fewest_that_reach, ranking
+from edgecompile.compress.prune.selection import Allocation, by_root, fewest_that_reach, ranking
 from edgecompile.compress.prune.surgery import Kept, remove_channels
 from edgecompile.errors import UserError
 
@@ -26,6 +26,7 @@ def prune_channels(
     goal: float,
     final_goal: float,
     started_with: dict[str, int],
+    allocation: Allocation,
 ) -> Kept:
     """Remove channels from `module`, in place, until `measure` is at most `goal`.
 
@@ -45,7 +46,7 @@ def prune_channels(
         )
     for coupling in couplings:
         started_with.setdefault(coupling.root, len(coupling.units))
-    order = ranking(couplings, importance(module, couplings), started_with)
+    order = ranking(couplings, importance(module, couplings), started_with, allocation)
 
     def cost_without(chosen: Mapping[str, Sequence[int]]) -> float:
         smaller = copy.deepcopy(module)
