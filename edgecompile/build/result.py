@@ -37,9 +37,9 @@ class StageResult:
     delta_baseline: float | None = None
     samples: int | None = None
     all_samples: int | None = None
-    """Larger than `samples` where an emulator ran only some. `metric` is that of those; the
-    agreement and `delta_previous` are between equal samples, and `delta_baseline` adds that delta
-    to what the step before lost on all."""
+    """Larger than `samples` where an emulator ran only some: `metric` is then what they tell of
+    all, and `metric_of_samples` their own."""
+    metric_of_samples: float | None = None
     agreement: dict[str, Any] = field(default_factory=dict)
     size_bytes: int | None = None
     cost: dict[str, int] | None = None
@@ -149,7 +149,6 @@ def verdicts_of(
         return []
     own = results[measurement.measure]
     before = measurement.judged_from or measurement.previous
-    some = own["samples"] < own["all_samples"]
     return judge(
         measurement.stage,
         metric,
@@ -160,8 +159,13 @@ def verdicts_of(
         recipe.budgets.model_dump(),
         recipe.agreement.model_dump(),
         rounding_db=_decibel(results[before]) if before else None,
-        resolution=metric.points / own["labels"] if some else 0.0,
+        resolution=metric.points / own["labels"] if _ran_some(own) else 0.0,
     )
+
+
+def _ran_some(own: Mapping[str, Any]) -> bool:
+    """Whether not all evaluation samples were run."""
+    return bool(own["samples"] < own["all_samples"])
 
 
 def _decibel(own: Mapping[str, Any], with_previous: bool = True) -> float | None:
@@ -244,7 +248,8 @@ def _stage_result(
     value = _metric_of_all(measurement, results)
     return replace(
         row,
-        metric=own["metric"],
+        metric=round(value, 6),
+        metric_of_samples=own["metric"] if _ran_some(own) else None,
         delta_previous=None if previous is None else _gain(metric, previous, value),
         delta_baseline=None if previous is None else _gain(metric, baseline, value),
         samples=own["samples"],
