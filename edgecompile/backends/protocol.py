@@ -31,6 +31,7 @@ __all__ = [
     "Inspection",
     "Lowered",
     "LowersByData",
+    "MayRoundLess",
     "OperatorFacts",
     "Probe",
     "Run",
@@ -190,6 +191,15 @@ class Emulates(Protocol):
         It decides how many samples are measured, so it is a rule of thumb by the hub's size, the
         same on every machine.
         """
+        ...
+
+
+@runtime_checkable
+class MayRoundLess(Protocol):
+    """What a backend may offer whose device is better off without some of the hub's roundings."""
+
+    def rounds_less(self, target: Target) -> bool:
+        """Are pairs of the hub left out of the target's artifacts? The others are the hub's."""
         ...
 
 

@@ -93,10 +93,12 @@ def _show(app: App, found: Conformance) -> None:
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
-    counts = dict.fromkeys(("ok", "refused", "wrong", "crashed"), 0)
+    counts = dict.fromkeys(("ok", "finer", "refused", "wrong", "crashed"), 0)
     for verdict in verdicts:
         if verdict.status in counts:
             counts[verdict.status] += 1
+    if not counts["finer"]:
+        del counts["finer"]  # of one backend
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import onnx_ir as ir
 
 from edgecompile.backends import steps
-from edgecompile.backends.protocol import Run
+from edgecompile.backends.protocol import MayRoundLess, Run
 from edgecompile.backends.registry import get_backend
 from edgecompile.digest import digest_path
 from edgecompile.errors import EdgecompileError, TargetCannotRun
@@ -21,8 +21,9 @@ from edgecompile.recipe.target import Target
 if TYPE_CHECKING:
     from edgecompile.graph.hub import Array
 
-Status = Literal["ok", "same", "refused", "wrong", "crashed"]
-"""`same`: the precision changes nothing about the case's hub; `refused`: the backend said so."""
+Status = Literal["ok", "same", "finer", "refused", "wrong", "crashed"]
+"""`same`: the precision changes nothing about the case's hub; `refused`: the backend said so;
+`finer`: other than the hub, and nearer to the float network, by a backend that `MayRoundLess`."""
 
 FLOAT_ERROR = 1e-4
 """Of the largest output: float sums in another order, and another exponential function."""
@@ -110,7 +111,10 @@ def judge(
             return verdict("crashed", message=f"{type(error).__name__}: {error}")
     if outputs is None:
         return verdict("wrong", message="the same hub lowered twice gives other bytes")
-    return verdict(**_compared(subject, hub, precision, outputs))
+    compared = _compared(subject, hub, precision, outputs)
+    if compared["status"] == "wrong" and compared.get("unit") == "LSB" and _rounds_less(target):
+        compared |= _nearer_to_float(subject, hub, outputs)
+    return verdict(**compared)
 
 
 class _Refused(Exception):
@@ -143,6 +147,35 @@ def _built_and_run(
     return ran.outputs if isinstance(ran, Run) else ran
 
 
+def _rounds_less(target: Target) -> bool:
+    backend = get_backend(target.backend)
+    return isinstance(backend, MayRoundLess) and backend.rounds_less(target)
+
+
+def _nearer_to_float(subject: Subject, hub: ir.Model, outputs: Sequence[Array]) -> dict[str, Any]:
+    """`finer` where the outputs are nowhere as far from the float network's as the hub's are."""
+    from edgecompile.evaluate.session import run_onnx
+    from edgecompile.graph.hub import serialize
+
+    samples = subject.samples[: len(outputs[0])]
+    exact, rounded = run_onnx(serialize(subject.hub), samples), run_onnx(serialize(hub), samples)
+    own, of_hub = _steps_apart(hub, exact, outputs), _steps_apart(hub, exact, rounded)
+    told = f"{own:.1f} LSB from the float network, where the hub is {of_hub:.1f}"
+    return {"status": "finer", "message": told} if own < of_hub else {}
+
+
+def _steps_apart(hub: ir.Model, expected: Sequence[Array], outputs: Sequence[Array]) -> float:
+    """The largest difference, in steps of the output that it is at."""
+    import numpy as np
+
+    from edgecompile.graph.qdq import output_scales
+
+    return max(
+        float(np.abs((b - a).astype(np.float64) / _step(a, scale)).max())
+        for a, b, scale in zip(expected, outputs, output_scales(hub), strict=True)
+    )
+
+
 def _compared(
     subject: Subject, hub: ir.Model, precision: Precision, outputs: Sequence[Array]
 ) -> dict[str, Any]:
@@ -150,7 +183,6 @@ def _compared(
 
     from edgecompile.evaluate.session import run_onnx
     from edgecompile.graph.hub import serialize
-    from edgecompile.graph.qdq import output_scales
 
     expected = run_onnx(serialize(hub), subject.samples[: len(outputs[0]) if outputs else 1])
     shapes = [[*array.shape] for array in outputs]
@@ -161,13 +193,10 @@ def _compared(
         return {"status": "wrong", "message": "outputs that are no numbers"}
     if subject.lsb is None:
         return _in_db(expected, outputs)
-    pairs = list(zip(expected, outputs, strict=True))
     if precision in INTEGER_BITS and INTEGER_BITS[precision][0] == 8:
-        differences = [
-            float(np.abs(np.rint((b - a).astype(np.float64) / _step(a, scale))).max())
-            for (a, b), scale in zip(pairs, output_scales(hub), strict=True)
-        ]
-        return _within(max(differences), float(subject.lsb), "LSB")
+        steps = float(np.rint(_steps_apart(hub, expected, outputs)))
+        return _within(steps, float(subject.lsb), "LSB")
+    pairs = zip(expected, outputs, strict=True)
     differences = [float(np.abs(b - a).max() / max(np.abs(a).max(), 1e-6)) for a, b in pairs]
     return _within(max(differences), _allowed(precision, subject.spread), "of the largest output")
 

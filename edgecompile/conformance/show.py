@@ -51,6 +51,12 @@ def remarks(found: Conformance) -> list[str]:
     lines = [
         f"{v.status}: {v.operator}, {v.case}, {v.precision}: {_reason(v)}" for v in found.failures
     ]
+    lines += [
+        f"finer: {v.operator}, {v.case}, {v.precision}: {v.difference:g} {v.unit} from the hub; "
+        f"{v.message}"
+        for v in found.verdicts
+        if v.status == "finer"
+    ]
     refused: dict[tuple[str, str], list[Verdict]] = {}
     for verdict in found.verdicts:
         if verdict.status == "refused":

@@ -97,6 +97,44 @@ def test_a_refusal_is_no_fault(edgecompile, odd):
     ]
 
 
+LESS = """
+from edgecompile.backends.tensorrt.bundle_backend import TensorRTBundleBackend
+
+
+class Backend(TensorRTBundleBackend):
+    name = "odd"
+
+    def run(self, artifact, inputs, options):
+        outputs = super().run(artifact, inputs, options)
+        cosine = b"Cos" in artifact.read_bytes()
+        return [output + 0.1 for output in outputs] if cosine else outputs
+"""
+
+
+@pytest.mark.parametrize("pairs", ["needed", "all"])
+def test_fewer_roundings_than_the_hub_has_are_told_as_such_and_an_error_is_still_one(
+    edgecompile, tmp_path, monkeypatch, pairs
+):
+    pretend(tmp_path / "site", monkeypatch, "odd", LESS)
+    Path("targets").mkdir()
+    Path("targets/odd-board.yaml").write_text(
+        "title: odd\nbackend: odd\nprecisions: [int8]\nscheme: symmetric\n"
+        f"options: {{pairs: {pairs}}}\n"
+    )
+    words = [*of("Cos", "Floor", "Relu"), "--quick"]
+    result = edgecompile("conformance", "odd", *words, "--format", "json")
+    assert result.exit_code == 6
+    rows = {row["operator"]: row for row in result.json()["cases"]}
+    assert {operator: row["status"] for operator, row in rows.items()} == {
+        "Cos": "wrong",  # 0.1 is a dozen steps, from the float network as well
+        "Floor": "finer" if pairs == "needed" else "ok",
+        "Relu": "ok",
+    }
+    if pairs == "needed":
+        assert rows["Floor"]["difference"] > 1
+        assert rows["Floor"]["message"].startswith("0.5 LSB from the float network")
+
+
 def test_the_table_can_be_put_into_a_page(edgecompile):
     words = [*of("Relu", "Conv"), "--precision", "int8", "--precision", "dynamic", "--quick"]
     result = edgecompile("conformance", "tflite", *words, "--format", "markdown")

@@ -43,7 +43,7 @@ REMOVED_PASSES = frozenset(
 """Of coremltools 9.0, mil/passes/defs: optimize_quantization.py, optimize_elementwise_binary.py and
 optimize_conv.py."""
 
-_NOT_NEEDED = ("tensorflow", "sklearn")
+_NOT_NEEDED = ("tensorflow", "sklearn", "torch")
 """Frameworks that coremltools would import to convert from, which takes seconds."""
 
 

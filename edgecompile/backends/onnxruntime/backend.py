@@ -67,10 +67,10 @@ class OnnxRuntimeBackend:
         Integers become unsigned, weights as well: signed activations have no fast kernel on x86,
         and unsigned ones with signed weights saturate on x86 without VNNI.
         """
-        import onnx
         import onnxruntime as ort
 
-        from edgecompile.graph.hub import serialize
+        from edgecompile.graph.hub import load, save, serialize
+        from edgecompile.graph.two_roundings import keep_two_roundings
         from edgecompile.graph.unsigned import to_unsigned
 
         hub = to_unsigned(hub)
@@ -94,8 +94,9 @@ class OnnxRuntimeBackend:
             raise ToolchainFailed(
                 f"ONNX Runtime cannot optimize the model: {str(error).strip().splitlines()[0]}"
             ) from error
-        model = onnx.load(folder / self.main_file)
-        (folder / self.main_file).write_bytes(model.SerializeToString(deterministic=True))
+        model = load(folder / self.main_file)
+        keep_two_roundings(model)
+        save(model, folder / self.main_file)
 
     def run(self, artifact: Path, inputs: Array, options: Mapping[str, Any]) -> Sequence[Array]:
         """Execute the saved file with ONNX Runtime's defaults."""
@@ -120,12 +121,13 @@ class OnnxRuntimeBackend:
 def _left_out(hub: ir.Model) -> list[str]:
     """The optimizations that are not made.
 
-    Folding would widen float16 constants again. Integer biases are what kernels of 8 bits take;
-    there are none for activations of 16 bits, and a product with such a bias stays as it is here,
-    to become one that rounds its activations on the device.
+    Folding would widen float16 constants again. Two pairs in a row stay two: the hub rounds twice.
+    Integer biases are what kernels of 8 bits take; there are none for activations of 16 bits, and a
+    product with such a bias stays as it is here, to become one that rounds its activations on the
+    device.
     """
     from edgecompile.graph.qdq import tensor_params
 
     pairs = (node for node in hub.graph if node.op_type == "QuantizeLinear")
     wide = any(tensor_params(node).bits == 16 for node in pairs)
-    return ["ConstantFolding"] + ["WeightBiasQuantization"] * wide
+    return ["ConstantFolding", "DoubleQDQPairsRemover"] + ["WeightBiasQuantization"] * wide

@@ -69,3 +69,7 @@ class TensorRTBundleBackend:
         from edgecompile.formats.onnx_file import inspect_onnx
 
         return inspect_onnx(artifact)
+
+    def rounds_less(self, target: Target) -> bool:
+        """By default only the pairs are written that int8 kernels read."""
+        return BundleOptions.model_validate(target.options).pairs == "needed"

@@ -91,3 +91,7 @@ class TensorRTEngineBackend:
         from edgecompile.backends.tensorrt.inspect_engine import inspect_engine
 
         return inspect_engine(artifact)
+
+    def rounds_less(self, target: Target) -> bool:
+        """By default only the pairs are written that int8 kernels read."""
+        return EngineOptions.model_validate(target.options).pairs == "needed"
