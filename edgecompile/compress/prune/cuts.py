@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgecompile.compress.prune.finetune import fine_tune
-from edgecompile.compress.prune.selection import Allocation
 from edgecompile.compress.prune.surgery import Kept
 from edgecompile.compress.training.data import held_out
 from edgecompile.compress.training.loop import Training
@@ -33,18 +32,12 @@ _BATCH = 128
 class Cut:
     """A pruned network, its layers refit, not trained."""
 
-    allocation: Allocation
-    strides: int
-    """In how many cuts it was made, the importance taken anew before each."""
+    name: str
+    """How it was made."""
     module: torch.nn.Module
     kept: Kept
     units: dict[str, int]
     """Of each root, before the first iteration."""
-
-    @property
-    def name(self) -> str:
-        """How a report calls it."""
-        return f"{self.allocation}, strides: {self.strides}"
 
 
 def divergences(

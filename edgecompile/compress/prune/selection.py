@@ -55,14 +55,15 @@ def by_root(chosen: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, list[int
     return {root: sorted(found) for root, found in channels.items()}
 
 
-def fewest_that_reach(
+def chosen_to_reach(
     candidates: Sequence[tuple[str, tuple[int, ...]]],
     goal: float,
     cost_without: Callable[[Mapping[str, Sequence[int]]], float],
-) -> int | None:
-    """How many of the first `candidates` must go so that the cost is at most `goal`.
+) -> list[tuple[str, tuple[int, ...]]] | None:
+    """Those that must go, of the first ones, so that the cost is at most `goal`.
 
-    None: not even all of them suffice.
+    The last one may have cost more than was too much: what still fits stays, the last first. None:
+    not even all of them suffice.
     """
     low, high = 0, len(candidates)
     if cost_without(by_root(candidates)) > goal:
@@ -73,4 +74,14 @@ def fewest_that_reach(
             low = middle + 1
         else:
             high = middle
-    return high
+    chosen = list(candidates[:high])
+    full: set[str] = set()
+    for one in reversed(candidates[:high]):
+        if one[0] in full:
+            continue
+        fewer = [other for other in chosen if other != one]
+        if cost_without(by_root(fewer)) <= goal:
+            chosen = fewer
+        else:
+            full.add(one[0])
+    return chosen

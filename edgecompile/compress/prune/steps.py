@@ -114,9 +114,11 @@ class _Iteration:
         from edgecompile.compress.prune.cuts import divergences
 
         stage = self.parameters["stage"]
-        cuts = [self._cut_channels("network", 1), self._cut_channels("layer", 1)]
-        if self._strides > 1:
-            cuts.append(self._cut_channels("network", self._strides))
+        cuts = [
+            self._cut_channels("network", refit_each=True),
+            self._cut_channels("network", refit_each=False),
+            self._cut_channels("layer", refit_each=False),
+        ]
         found = divergences(
             cuts,
             self.unpruned,
@@ -129,7 +131,8 @@ class _Iteration:
         tried = {cut.name: value for cut, value in zip(cuts, found, strict=True)}
         return best, {name: value for name, value in tried.items() if math.isfinite(value)}
 
-    def _cut_channels(self, allocation: Allocation, strides: int) -> Cut:
+    def _cut_channels(self, allocation: Allocation, *, refit_each: bool) -> Cut:
+        """This iteration's share; `refit_each`: the layers are refit after each stride."""
         from edgecompile.compress.prune.cost import Measure, module_cost
         from edgecompile.compress.prune.cuts import Cut
         from edgecompile.compress.prune.importance import magnitudes, taylor
@@ -149,8 +152,9 @@ class _Iteration:
 
         samples = self._data("calibration")[0]
         ridge = EXACT_RIDGE if stage["finetune"] is None else TRAINED_RIDGE
-        module = copy.deepcopy(self.module)
-        kept = Kept.of_layers(_kept_of(self.before))
+        module, whole_cut = copy.deepcopy(self.module), Kept()
+        # The same share of every layer is the same at once and in strides.
+        strides = self._strides if allocation == "network" else 1
         for stride in range(1, strides + 1):
             before = copy.deepcopy(module)
             behind = (self.parameters["iteration"] - 1 + stride / strides) / stage["iterations"]
@@ -164,9 +168,14 @@ class _Iteration:
                 units,
                 allocation,
             )
-            refit_consumers(module, before, cut, samples, ridge)
-            kept = kept.then(cut)
-        return Cut(allocation, strides, module, kept, units)
+            if refit_each:
+                refit_consumers(module, before, cut, samples, ridge)
+            whole_cut = whole_cut.then(cut)
+        if not refit_each:
+            refit_consumers(module, self.module, whole_cut, samples, ridge)
+        kept = Kept.of_layers(_kept_of(self.before)).then(whole_cut)
+        name = f"{allocation}, refit after {'each stride' if refit_each else 'the last stride'}"
+        return Cut(name, module, kept, units)
 
     @property
     def _strides(self) -> int:

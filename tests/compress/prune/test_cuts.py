@@ -29,7 +29,7 @@ def network():
 def cut_of(whole, channels):
     module, kept = copy.deepcopy(whole), Kept()
     remove_channels(module, SHAPE, {"0": channels}, kept)
-    return Cut("network", 1, module, kept, {"0": 8})
+    return Cut("network", module, kept, {"0": 8})
 
 
 def training(learning_rate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from edgecompile.compress.prune.couplings import Coupling
-from edgecompile.compress.prune.selection import Allocation, by_root, ranking
+from edgecompile.compress.prune.selection import Allocation, by_root, chosen_to_reach, ranking
 
 
 def coupling(root: str, channels: int, saved: float) -> Coupling:
@@ -34,3 +34,15 @@ def test_the_share_of_a_layer_counts_what_went_in_earlier_iterations():
 
 def test_a_tenth_of_every_layer_stays():
     assert gone("layer", 99) == gone("network", 99) == {"dear": [*range(7)], "cheap": [1, 2, 3]}
+
+
+def test_no_more_goes_than_must():
+    """The dear channel that tips the balance spares a cheap one that went before it."""
+    order = [("cheap", (0,)), ("cheap", (1,)), ("dear", (0,))]
+
+    def cost(gone):
+        return 100 - 3 * len(gone.get("cheap", [])) - 20 * len(gone.get("dear", []))
+
+    assert chosen_to_reach(order, 77, cost) == [("cheap", (0,)), ("dear", (0,))]
+    assert chosen_to_reach(order, 94, cost) == order[:2]
+    assert chosen_to_reach(order, 73, cost) is None
