@@ -183,7 +183,7 @@ def test_what_is_left_is_written_as_data(edgecompile, own_cache):
 
 
 FEW_IMAGES = (
-    "finetune: {epochs: 40, learning_rate: 0.003, batch: 32, distillation: 1, hints: 200, "
+    "finetune: {epochs: 64, learning_rate: 0.003, batch: 32, distillation: 1, hints: 200, "
     "augment: [crop, flip, mixup, cutmix]}"
 )
 MANY_IMAGES = (
@@ -196,7 +196,7 @@ MANY_IMAGES = (
     ("recipe", "ratio", "finetune", "may_lose"),
     [
         ("cifar_resnet20", 0.5, FEW_IMAGES, 2.0),
-        ("cifar_resnet20", 0.3, FEW_IMAGES.replace("epochs: 40", "epochs: 20"), 1.0),
+        ("cifar_resnet20", 0.3, FEW_IMAGES.replace("epochs: 64", "epochs: 20"), 1.0),
         ("fmnist_cnn", 0.5, MANY_IMAGES, 0.5),
     ],
 )

@@ -151,7 +151,9 @@ class _Iteration:
             return magnitudes(module, couplings, 1 if stage["importance"] == "l1" else 2)
 
         samples = self._data("calibration")[0]
-        ridge = EXACT_RIDGE if stage["finetune"] is None else TRAINED_RIDGE
+        # Strides follow each other by what the layers give: they are refit as exactly as can be.
+        exact = refit_each or stage["finetune"] is None
+        ridge = EXACT_RIDGE if exact else TRAINED_RIDGE
         module, whole_cut = copy.deepcopy(self.module), Kept()
         # The same share of every layer is the same at once and in strides.
         strides = self._strides if allocation == "network" else 1
