@@ -37,8 +37,9 @@ class StageResult:
     delta_baseline: float | None = None
     samples: int | None = None
     all_samples: int | None = None
-    """Larger than `samples` where an emulator ran only some. The deltas and the agreement of such a
-    row are between equal samples."""
+    """Larger than `samples` where an emulator ran only some: `metric` is then what they tell of
+    all, and `metric_of_samples` their own."""
+    metric_of_samples: float | None = None
     agreement: dict[str, Any] = field(default_factory=dict)
     size_bytes: int | None = None
     cost: dict[str, int] | None = None
@@ -148,21 +149,47 @@ def verdicts_of(
         return []
     own = results[measurement.measure]
     before = measurement.judged_from or measurement.previous
-    kind = "previous" if measurement.judged_from is None else "baseline"
-    previous = own["before"].get(kind, results[before]["metric"]) if before else None
-    agreement = own["agreement"].get("baseline") or {}
-    if measurement.judged_from is None:
-        agreement = own["agreement"].get("previous") or agreement
     return judge(
         measurement.stage,
         metric,
-        own["metric"],
-        previous,
-        own["before"].get("baseline", results["measure[pytorch]"]["metric"]),
-        agreement.get("sqnr_db"),
+        _metric_of_all(measurement, results),
+        results[before]["metric"] if before else None,
+        results["measure[pytorch]"]["metric"],
+        _decibel(own, measurement.judged_from is None),
         recipe.budgets.model_dump(),
         recipe.agreement.model_dump(),
+        rounding_db=_decibel(results[before]) if before else None,
+        resolution=metric.points / own["labels"] if _ran_some(own) else 0.0,
     )
+
+
+def _ran_some(own: Mapping[str, Any]) -> bool:
+    """Whether not all evaluation samples were run."""
+    return bool(own["samples"] < own["all_samples"])
+
+
+def _decibel(own: Mapping[str, Any], with_previous: bool = True) -> float | None:
+    """The agreement of a measurement with the step before, or with PyTorch; None: equal."""
+    agreement = own["agreement"].get("baseline") or {}
+    if with_previous:
+        agreement = own["agreement"].get("previous") or agreement
+    decibel: float | None = agreement.get("sqnr_db")
+    return decibel
+
+
+def _metric_of_all(measurement: Measurement, results: Mapping[str, Mapping[str, Any]]) -> float:
+    """The metric over all evaluation samples, as far as those that were run tell it.
+
+    What the step before has on all of them, and the difference on those that were run: nearer than
+    the metric of these alone, as both rise and fall with how hard they are (the difference
+    estimator: Cochran, Sampling Techniques, 1977, 7.2).
+    """
+    own = results[measurement.measure]
+    value: float = own["metric"]
+    if measurement.previous is None or not own["before"]:
+        return value
+    same: float = own["before"].get("previous", own["before"]["baseline"])
+    return float(results[measurement.previous]["metric"]) + value - same
 
 
 def losses_by_step(
@@ -175,9 +202,7 @@ def losses_by_step(
     losses: list[tuple[str, float]] = []
     last: Measurement | None = measurement
     while last is not None and last.previous is not None:
-        own = results[last.measure]
-        before, after = results[last.previous]["metric"], own["metric"]
-        before = own["before"].get("previous", before)
+        before, after = results[last.previous]["metric"], _metric_of_all(last, results)
         losses.append((last.product, round(metric.loss(before, after), 4) + 0.0))
         last = plan.measurement_of(last.previous)
     return losses[::-1]
@@ -217,15 +242,14 @@ def _stage_result(
     own = results.get(measurement.measure)
     if own is None:
         return row
-    before = {"baseline": results["measure[pytorch]"]["metric"], "previous": None}
+    baseline, previous = results["measure[pytorch]"]["metric"], None
     if measurement.previous is not None:
-        before["previous"] = results[measurement.previous]["metric"]
-    before |= own["before"]
-    baseline, previous = before["baseline"], before["previous"]
-    value = own["metric"]
+        previous = results[measurement.previous]["metric"]
+    value = _metric_of_all(measurement, results)
     return replace(
         row,
-        metric=value,
+        metric=round(value, 6),
+        metric_of_samples=own["metric"] if _ran_some(own) else None,
         delta_previous=None if previous is None else _gain(metric, previous, value),
         delta_baseline=None if previous is None else _gain(metric, baseline, value),
         samples=own["samples"],

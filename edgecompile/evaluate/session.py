@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edgecompile.errors import ToolchainFailed
+from edgecompile.evaluate.fold import fold_constants
 from edgecompile.evaluate.outputs import Array, save_outputs
 from edgecompile.graph.hub import load, serialize
 from edgecompile.graph.two_roundings import keep_two_roundings
@@ -25,7 +26,7 @@ def run_onnx(model: bytes, samples: Array, *, optimized: bool = False) -> list[A
     """Outputs of `model` for float32 samples (samples, *shape without batch).
 
     `optimized` chooses ONNX Runtime's default fusions and integer kernels; without, every node is
-    executed as the graph says.
+    executed as the graph says, those that read only constants once.
 
     Raises:
         ToolchainFailed: ONNX Runtime refuses the model.
@@ -40,6 +41,8 @@ def run_onnx(model: bytes, samples: Array, *, optimized: bool = False) -> list[A
         levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
     )
     try:
+        if not optimized:
+            model = fold_constants(model)
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors have no common base but Exception
         first_line = str(error).strip().splitlines()[0]

@@ -62,6 +62,7 @@ def measure(
         "metric": scored(outputs),
         "samples": len(samples),
         "all_samples": all_samples,
+        "labels": len(labels),
         "agreement": agreement,
         "before": before,
     }

@@ -1,4 +1,4 @@
-"""Which evaluation samples an emulator runs: all, or as many as two minutes are enough for.
+"""Which evaluation samples an emulator runs: all, or as many as half a minute is enough for.
 
 The choice depends on the model and the recipe, never on a clock, so that every machine measures the
 same samples.
@@ -9,8 +9,11 @@ from __future__ import annotations
 from edgecompile.evaluate.dataset import spread
 from edgecompile.evaluate.outputs import Array
 
-SECONDS = 120.0
+SECONDS = 30.0
 """What a build spends on one emulated run unless the recipe says how many samples."""
+
+LEAST = 16
+"""Labels that are run however long they take: of fewer, a metric tells nothing."""
 
 
 def choose_samples(
@@ -21,9 +24,10 @@ def choose_samples(
     `labels` is the number of labels: the samples of one label (the windows of one recording) stay
     together. `seconds_each` is what one sample is expected to take.
     """
+    each = samples // labels
     if wanted is None:
         wanted = samples if seconds_each * samples <= SECONDS else int(SECONDS / seconds_each)
-    each = samples // labels
+        wanted = max(wanted, LEAST * each)
     kept = spread(labels, max(1, wanted // each))
     if len(kept) == labels:
         return None

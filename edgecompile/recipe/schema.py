@@ -124,7 +124,7 @@ class DataSpec(Strict):
     """Turns stored inputs into model inputs, float32 (samples, *shape without batch)."""
     emulated_samples: Annotated[int, Field(ge=1)] | None = None
     """At most so many evaluation samples, evenly spread, on emulators of devices. Missing: all, or
-    as many as the emulator is expected to run in two minutes."""
+    as many as the emulator is expected to run in half a minute, at least 16 labels."""
 
 
 class MetricFunction(Strict):

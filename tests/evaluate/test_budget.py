@@ -43,6 +43,31 @@ def test_the_agreement_must_reach_what_is_demanded(sqnr, least):
     assert (verdict.unit, verdict.holds) == ("dB", sqnr >= least)
 
 
+@given(lost=st.integers(0, 40), tenths=st.integers(0, 50))
+def test_of_some_samples_one_may_fall_the_other_way(lost, tenths):
+    """Of 40 samples each counts for 2.5 points."""
+    value = 0.9 - lost / 40
+    [verdict] = judge(
+        "lower", METRICS["top1"], value, 0.9, 0.9, None, {"lower": tenths / 10}, {}, resolution=2.5
+    )
+    assert verdict.holds == (25 * (lost - 1) <= tenths)
+    if not verdict.holds:
+        assert explain(verdict).endswith("to be lost, where one sample counts for 2.5")
+
+
+@pytest.mark.parametrize(
+    ("left", "sqnr", "holds"),
+    [(20.0, 17.1, True), (20.0, 16.9, False), (40.0, 19.9, False), (None, 19.9, False)],
+)
+def test_an_artifact_may_round_otherwise_where_rounding_itself_leaves_little(left, sqnr, holds):
+    """The demand is 20 dB, or that of two roundings of the same network."""
+    limits = ({}, {"lower": 20.0, "quantize": 20.0})
+    [lower] = judge("lower", METRICS["top1"], 1, 1, 1, sqnr, *limits, rounding_db=left)
+    assert lower.holds == holds
+    [quantize] = judge("quantize", METRICS["top1"], 1, 1, 1, sqnr, *limits, rounding_db=left)
+    assert not quantize.holds
+
+
 def test_equal_outputs_meet_any_demand():
     assert verdicts(sqnr=None, agreement=1000.0) == []
 
