@@ -157,7 +157,9 @@ def conformance_table(edgecompile: Callable[..., Any], backend: str) -> str:
     """What `edgecompile conformance` says of a backend; of all but two, by one case an operator."""
     quick = () if backend in JUDGED_IN_FULL else ("--quick",)
     target = ("--target", JUDGED_BY[backend]) if backend in JUDGED_BY else ()
-    result = edgecompile("conformance", backend, *quick, *target, "--format", "markdown")
+    precisions = [w for name in JUDGED_IN.get(backend, ()) for w in ("--precision", name)]
+    words = (*quick, *target, *precisions)
+    result = edgecompile("conformance", backend, *words, "--format", "markdown")
     assert result.exit_code in {0, 6}, result.stderr
     return f"\n{result.stdout}\n"
 
@@ -167,6 +169,9 @@ JUDGED_IN_FULL = ("onnxruntime", "tflite")
 
 JUDGED_BY = {"riscv": "rv64gcv-linux"}
 """With vectors, on which the kernels differ most; the first by name compiles thrice as long."""
+
+JUDGED_IN = {"qnn": ("int8", "a16w8", "fp16")}
+"""Its two others have the same activations, and take two minutes each."""
 
 OPERATORS_PAGE = REPOSITORY / "docs/operators.md"
 

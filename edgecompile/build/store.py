@@ -8,6 +8,8 @@ import tempfile
 import uuid
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +47,17 @@ class Store:
 
     def read(self, name: str) -> bytes | None:
         """The bytes of one object; None if there is none."""
-        try:
-            data: bytes = self._files.cat_file(self._path(name))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unreachable(error) from error
+        with self._reached():
+            try:
+                data: bytes = self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                return None
         return data
 
     def has(self, name: str) -> bool:
         """Is there such an object?"""
-        try:
+        with self._reached():
             return bool(self._files.exists(self._path(name)))
-        except OSError as error:
-            raise self._unreachable(error) from error
 
     def write(self, name: str, data: bytes) -> None:
         """Put one object there, in place of what was there."""
@@ -83,12 +82,11 @@ class Store:
         """
         with tempfile.TemporaryDirectory(prefix="edgecompile-") as temporary:
             packed = Path(temporary) / "object"
-            try:
-                self._files.get_file(self._path(name), str(packed))
-            except FileNotFoundError:
-                return False
-            except OSError as error:
-                raise self._unreachable(error) from error
+            with self._reached():
+                try:
+                    self._files.get_file(self._path(name), str(packed))
+                except FileNotFoundError:
+                    return False
             try:
                 with zipfile.ZipFile(packed) as archive:
                     archive.extractall(folder)
@@ -98,33 +96,32 @@ class Store:
 
     def remove(self, name: str) -> None:
         """Take one object away, if it is there."""
-        try:
+        with self._reached(), suppress(FileNotFoundError):
             self._files.rm_file(self._path(name))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self._unreachable(error) from error
 
     def _put(self, file: Path, name: str) -> None:
         """By a name of its own first: a reader must not see the half of it."""
         path = self._path(name)
         staged = self._path(f"{_TEMPORARY}/{uuid.uuid4().hex}")
-        try:
+        with self._reached():
             for place in (staged, path):
                 self._files.makedirs(self._files._parent(place), exist_ok=True)
             self._files.put_file(str(file), staged)
             self._files.mv(staged, path)
-        except OSError as error:
-            raise self._unreachable(error) from error
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
 
-    def _unreachable(self, error: OSError) -> UserError:
-        return UserError(
-            f"the shared cache at {self.url} fails: {error.strerror or error}",
-            remedy="can this machine reach it, and write there?",
-        )
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # the client of each store has errors of its own
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(
+                f"the shared cache at {self.url} fails: {reason}",
+                remedy="can this machine reach it, and read and write there?",
+            ) from error
 
 
 def move_into_place(staged: Path, final: Path) -> None:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec import AbstractFileSystem
 
 from edgecompile.build.cache import Cache, DamagedCache
 from edgecompile.build.cluster import ClusterWorkers, carry_out_far
@@ -215,3 +217,41 @@ def test_an_archive_cannot_write_outside_its_folder(store, tmp_path):
 def test_a_place_that_cannot_be_reached_is_one_message(url):
     with pytest.raises(UserError, match="there is no reading or writing at"):
         Store(url)
+
+
+class Offline(AbstractFileSystem):  # type: ignore[misc]
+    """A store whose client fails as botocore does without a network: by no OSError."""
+
+    class ConnectionFailed(Exception):
+        pass
+
+    def _fails(self, *_: object, **__: object) -> None:
+        raise self.ConnectionFailed("could not connect to the endpoint")
+
+    cat_file = get_file = put_file = makedirs = rm_file = exists = _fails
+
+
+def test_a_store_that_cannot_be_reached_is_told_and_is_no_bug(edgecompile, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGECOMPILE_CACHE", str(tmp_path / "empty"))
+    fsspec.register_implementation("offline", Offline, clobber=True)
+    write_tiny(Path("tiny"))
+    result = edgecompile("build", "tiny", "-q", "--shared-cache", "offline://models")
+    assert result.exit_code == 2
+    assert (
+        "error: the shared cache at offline://models fails: could not connect to the endpoint"
+        in result.stderr
+    )
+
+
+def test_each_use_of_a_store_that_cannot_be_reached_says_so(tmp_path):
+    fsspec.register_implementation("offline", Offline, clobber=True)
+    offline = Store("offline://models")
+    for use in (
+        lambda: offline.read("a"),
+        lambda: offline.has("a"),
+        lambda: offline.write("a", b""),
+        lambda: offline.unpack("a", tmp_path),
+        lambda: offline.remove("a"),
+    ):
+        with pytest.raises(UserError, match="could not connect"):
+            use()

@@ -14,7 +14,7 @@ from edgecompile.backends.isolation import Ended, run_isolated
 from edgecompile.backends.qnn.binary import BinaryFacts, read_binary
 from edgecompile.backends.qnn.options import QnnOptions
 from edgecompile.backends.qnn.session import BINARY, HUB, TRACE, WRAPPER, compile_context
-from edgecompile.backends.qnn.trace import Refusal, Trace, read_trace
+from edgecompile.backends.qnn.trace import Refusal, Trace, read_trace, refusals_said
 from edgecompile.errors import ToolchainFailed, UserError
 from edgecompile.graph.hub import save
 
@@ -68,8 +68,9 @@ def compile_hub(hub: ir.Model, options: QnnOptions) -> Compiled:
         )
         trace = _trace(folder, ended)
         if not ended.succeeded:
-            if trace is not None and trace.refusals and (ended.exit_code or 0) > 0:
-                raise Refused(trace.refusals)
+            refusals = refusals_said(ended.said) if trace is None else trace.refusals
+            if refusals and (ended.exit_code or 0) > 0:
+                raise Refused(refusals)
             if _UNKNOWN_CHIP in ended.said:
                 raise UserError(
                     f"Qualcomm's library knows no chip with soc_model {options.soc_model}",

@@ -81,6 +81,8 @@ def _session(
     options.log_severity_level = 2  # warnings: they say why a node was refused
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "0" if split else "1")
+    # Of two pairs in a row, around a clamp of the model's input say, it would make one.
+    options.add_session_config_entry("session.disable_double_qdq_remover", "1")
     for key, value in config.items():
         options.add_session_config_entry(key, value)
     devices = [device for device in ort.get_ep_devices() if device.ep_name == name]

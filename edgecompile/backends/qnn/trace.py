@@ -15,6 +15,8 @@ _INVALID = re.compile(
     r"backendValidateOpConfig\(\) failed for node `(.+?)` of type `(.+?)` with error code (\d+)"
 )
 
+_UNSUPPORTED = re.compile(r"\{ name: (.+?), type: (.+?) \}")
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -53,6 +55,18 @@ def read_trace(file: Path, said: str = "") -> Trace:
         tuple([r for r in refusals if r.op_type not in _PAIR] or refusals),
         operators_in(body["subgraph_traces"]),
         body["summary"]["qnn_subgraphs"],
+    )
+
+
+def refusals_said(said: str) -> tuple[Refusal, ...]:
+    """The refusals by the library's log alone: of a graph that it takes nothing of it writes no
+    trace."""
+    lines = [line for line in said.splitlines() if "Unsupported nodes in QNN EP" in line]
+    return tuple(
+        Refusal(_hub_name(node), kind, "the library has no such operator")
+        for line in lines
+        for node, kind in _UNSUPPORTED.findall(line)
+        if kind not in _PAIR
     )
 
 

@@ -101,6 +101,14 @@ def test_a_refused_operator_is_a_finding_with_module_and_line(precision):
     assert "--set lower.qnn.split=true" in finding.remedy
 
 
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_a_hub_of_which_nothing_is_taken_is_refused_by_the_same_finding(precision):
+    hub = hub_of("float[1,2,2] x", "y = Det(x)", "", "float[1] y")
+    (finding,) = BACKEND.check(hub, TARGET, precision)
+    assert (finding.level, finding.rule, finding.op_type) == ("error", "qnn-operator", "Det")
+    assert (finding.module, finding.source) == ("net.det1", "model.py:1")
+
+
 def test_a_split_leaves_it_to_the_cpu_and_says_so(tmp_path):
     target = target_with(split=True)
     (finding,) = BACKEND.check(REFUSED, target, "fp16")

@@ -15,10 +15,12 @@ from edgecompile.backends.qnn.backend import QnnBackend
 from edgecompile.compress.decision import decide, write_hub
 from edgecompile.compress.narrow import halve_constants
 from edgecompile.compress.scheme import QuantScheme
+from edgecompile.conformance.judge import away_from_ties
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.agreement import compare
 from edgecompile.evaluate.session import run_onnx
 from edgecompile.graph.hub import serialize
+from edgecompile.graph.qdq import output_scales
 from edgecompile.recipe.load import load_target
 from tests.backends.qnn.test_artifact import hang
 from tests.hubs import AFFINE, hub_of, plain_min_max, quickly_quantized, samples_for
@@ -67,6 +69,18 @@ def test_the_emulated_binary_says_what_the_hub_says(tmp_path, hub, make, least_d
     expected = run_onnx(serialize(small), samples)
     agreement = compare(expected, found)
     assert agreement.sqnr_db is None or agreement.sqnr_db >= least_db
+
+
+def test_a_clamp_of_the_input_rounds_twice_as_the_hub_does(tmp_path):
+    hub = hub_of("float[1,4,8,8] x", "y = Clip(x, low, six)", "float low = {0}, float six = {6}")
+    samples = samples_for(hub, 8, spread=5.0)
+    small = quickly_quantized(hub, samples)
+    BACKEND.lower(small, load_target("snapdragon-8-elite"), tmp_path)
+    samples = away_from_ties(small, samples)
+    (found,) = BACKEND.run(tmp_path / "model.bin", samples, {})
+    (expected,) = run_onnx(serialize(small), samples)
+    (scale,) = output_scales(small)
+    assert np.abs(np.rint((found - expected) / scale)).max() <= 1  # of one rounding it is 2
 
 
 def decibel_on_the_emulator(hub: ir.Model, folder: Path) -> float:
