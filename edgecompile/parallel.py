@@ -13,6 +13,15 @@ def share_cores(count: int) -> None:
     os.environ[_SHARE] = str(count)
 
 
+def quiet_cores(count: int) -> list[int]:
+    """The numbers of at most `count` cores, those that are least busy just now first."""
+    import psutil
+
+    busy: list[float] = psutil.cpu_percent(interval=0.2, percpu=True)
+    usable: list[int] = psutil.Process().cpu_affinity()
+    return sorted(usable, key=lambda core: busy[core])[:count]
+
+
 def cores() -> int:
     """Cores for this process; all of the machine's unless it was given a share."""
     share = os.environ.get(_SHARE, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgecompile.backends.qnn.wrapper import Wrapper
 from edgecompile.errors import ToolchainFailed
 from edgecompile.evaluate.outputs import Array, load_outputs
 from edgecompile.graph.macs import count_macs
-from edgecompile.parallel import cores
+from edgecompile.parallel import cores, quiet_cores
 
 _PAIR = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
@@ -33,14 +34,17 @@ def run_context(wrapper: Wrapper, samples: Array) -> list[Array]:
     """
     workers = max(1, min(cores(), len(samples)))
     parts = np.array_split(np.arange(len(samples)), workers)
+    quiet = quiet_cores(workers)
+
+    def run_part(part: Array, core: int) -> list[Array]:
+        return _run_part(wrapper, samples[part[0] : part[-1] + 1], core)
+
     with ThreadPoolExecutor(workers) as pool:
-        done = list(
-            pool.map(lambda part: _run_part(wrapper, samples[part[0] : part[-1] + 1]), parts)
-        )
+        done = list(pool.map(run_part, parts, itertools.cycle(quiet)))
     return [np.concatenate(columns) for columns in zip(*done, strict=True)]
 
 
-def _run_part(wrapper: Wrapper, samples: Array) -> list[Array]:
+def _run_part(wrapper: Wrapper, samples: Array, core: int) -> list[Array]:
     with tempfile.TemporaryDirectory(prefix="edgecompile-") as name:
         folder = Path(name)
         np.save(folder / SAMPLES, samples)
@@ -49,6 +53,7 @@ def _run_part(wrapper: Wrapper, samples: Array) -> list[Array]:
             str(wrapper.file.resolve()),
             wrapper.soc_model,
             wrapper.is_split,
+            core,
             tool=TOOL,
             seconds=TIME_LIMIT_SECONDS,
             folder=folder,
@@ -63,9 +68,9 @@ def _run_part(wrapper: Wrapper, samples: Array) -> list[Array]:
         return load_outputs(folder / OUTPUTS)
 
 
-_SECONDS_PER_OPERATOR = 4e-4
+_SECONDS_PER_OPERATOR = 1e-3
 _MACS_PER_SECOND = 4e8
-"""Measured on one core of an AMD EPYC with onnxruntime-qnn 2.7.0: see docs/backends/qnn.md."""
+"""Measured on one core with onnxruntime-qnn 2.7.0: see docs/backends/qnn.md."""
 
 
 def seconds_per_sample(hub: ir.Model) -> float:

@@ -48,12 +48,18 @@ def write_dlc() -> None:
     _session(HUB, {}, provider, split=True)
 
 
-def emulate(wrapper: str, soc_model: int, split: bool) -> None:
-    """The outputs of the binary beside `wrapper` for `samples.npy` -> `outputs.npz`."""
+def emulate(wrapper: str, soc_model: int, split: bool, core: int) -> None:
+    """The outputs of the binary beside `wrapper` for `samples.npy` -> `outputs.npz`.
+
+    All on one `core`: the emulator's threads wait for each other in loops. On two cores they keep
+    both busy and are no sooner done (ad_autoencoder: 31 ms of CPU a sample, on one core 16 ms).
+    """
     import numpy as np
+    import psutil
 
     from edgecompile.evaluate.outputs import save_outputs
 
+    psutil.Process().cpu_affinity([core])
     session = _session(wrapper, {}, _htp(soc_model), split=split)
     samples = np.load(SAMPLES, mmap_mode="r")
     name = session.get_inputs()[0].name
