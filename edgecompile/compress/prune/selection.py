@@ -55,15 +55,14 @@ def by_root(chosen: Sequence[tuple[str, tuple[int, ...]]]) -> dict[str, list[int
     return {root: sorted(found) for root, found in channels.items()}
 
 
-def chosen_to_reach(
+def fewest_that_reach(
     candidates: Sequence[tuple[str, tuple[int, ...]]],
     goal: float,
     cost_without: Callable[[Mapping[str, Sequence[int]]], float],
 ) -> list[tuple[str, tuple[int, ...]]] | None:
-    """Those that must go, of the first ones, so that the cost is at most `goal`.
+    """As few of the first `candidates` as must go so that the cost is at most `goal`.
 
-    The last one may have cost more than was too much: what still fits stays, the last first. None:
-    not even all of them suffice.
+    None: not even all of them suffice.
     """
     low, high = 0, len(candidates)
     if cost_without(by_root(candidates)) > goal:
@@ -74,14 +73,24 @@ def chosen_to_reach(
             low = middle + 1
         else:
             high = middle
-    chosen = list(candidates[:high])
+    return list(candidates[:high])
+
+
+def without_needless(
+    chosen: Sequence[tuple[str, tuple[int, ...]]],
+    goal: float,
+    cost_without: Callable[[Mapping[str, Sequence[int]]], float],
+) -> list[tuple[str, tuple[int, ...]]]:
+    """`chosen` less what still fits under `goal`, the last first: the one that tipped the balance
+    may have cost more than was too much."""
+    left = list(chosen)
     full: set[str] = set()
-    for one in reversed(candidates[:high]):
+    for one in reversed(chosen):
         if one[0] in full:
             continue
-        fewer = [other for other in chosen if other != one]
+        fewer = [other for other in left if other != one]
         if cost_without(by_root(fewer)) <= goal:
-            chosen = fewer
+            left = fewer
         else:
             full.add(one[0])
-    return chosen
+    return left

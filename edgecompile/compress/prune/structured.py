@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.couplings import Coupling, find_couplings
-from edgecompile.compress.prune.selection import Allocation, by_root, chosen_to_reach, ranking
+from edgecompile.compress.prune.selection import (
+    Allocation,
+    by_root,
+    fewest_that_reach,
+    ranking,
+    without_needless,
+)
 from edgecompile.compress.prune.surgery import Kept, remove_channels
 from edgecompile.errors import UserError
 
@@ -53,10 +59,12 @@ def prune_channels(
         remove_channels(smaller, shape, chosen)
         return measure.of(module_cost(smaller, shape))
 
-    chosen = chosen_to_reach(order, goal, cost_without)
+    chosen = fewest_that_reach(order, goal, cost_without)
     least = cost_without(by_root(order))
     if chosen is None or least > final_goal:
         raise _unreachable(measure, least, final_goal)
+    if goal <= final_goal:  # on the way there nothing is given back, to be taken in the next cut
+        chosen = without_needless(chosen, goal, cost_without)
     kept = Kept()
     remove_channels(module, shape, by_root(chosen), kept)
     return kept

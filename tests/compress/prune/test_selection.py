@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 
 from edgecompile.compress.prune.couplings import Coupling
-from edgecompile.compress.prune.selection import Allocation, by_root, chosen_to_reach, ranking
+from edgecompile.compress.prune.selection import (
+    Allocation,
+    by_root,
+    fewest_that_reach,
+    ranking,
+    without_needless,
+)
 
 
 def coupling(root: str, channels: int, saved: float) -> Coupling:
@@ -43,6 +49,7 @@ def test_no_more_goes_than_must():
     def cost(gone):
         return 100 - 3 * len(gone.get("cheap", [])) - 20 * len(gone.get("dear", []))
 
-    assert chosen_to_reach(order, 77, cost) == [("cheap", (0,)), ("dear", (0,))]
-    assert chosen_to_reach(order, 94, cost) == order[:2]
-    assert chosen_to_reach(order, 73, cost) is None
+    assert fewest_that_reach(order, 77, cost) == order
+    assert without_needless(order, 77, cost) == [("cheap", (0,)), ("dear", (0,))]
+    assert fewest_that_reach(order, 94, cost) == without_needless(order[:2], 94, cost) == order[:2]
+    assert fewest_that_reach(order, 73, cost) is None
