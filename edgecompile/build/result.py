@@ -186,7 +186,7 @@ def _metric_of_all(measurement: Measurement, results: Mapping[str, Mapping[str, 
     """
     own = results[measurement.measure]
     value: float = own["metric"]
-    if measurement.previous is None or not own["before"]:
+    if measurement.previous is None or not _ran_some(own):
         return value
     same: float = own["before"].get("previous", own["before"]["baseline"])
     return float(results[measurement.previous]["metric"]) + value - same

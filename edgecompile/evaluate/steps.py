@@ -25,7 +25,7 @@ def measure(
     `twin` are outputs of other kernels on the same numbers (ONNX Runtime's integer kernels for an
     int8 artifact), against which LSB differences are counted on the `grid` of the hub's outputs.
     Outputs of some samples only are compared with the others' outputs of the same samples, and
-    `before` then holds the metric of `baseline` and `previous` on these.
+    `before` then holds the metric of `baseline` and `previous` on these; `labels` counts theirs.
     """
     outputs = load_outputs(inputs["outputs"])
     sample = not_finite(outputs)

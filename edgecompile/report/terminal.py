@@ -14,6 +14,7 @@ from edgecompile.build.result import BuildResult, StageResult, TargetResult
 from edgecompile.evaluate.metrics import Metric
 from edgecompile.report.compression import print_compression
 from edgecompile.report.words import (
+    SOME_SAMPLES,
     decibel_words,
     estimate_line,
     finding_lines,
@@ -43,6 +44,8 @@ def print_build(result: BuildResult, output: Path, *, verbose: bool = False) -> 
     if any(stage.metric is not None for stage in result.stages):
         console.print()
         console.print(_stage_table(result))
+    if any(stage.metric_of_samples is not None for stage in result.stages):
+        console.print(f"{SOME_SAMPLES} (docs/evidence.md)")
     print_compression(console, result.compression)
     _print_kernel_agreement(console, result)
     for target in result.targets:

@@ -10,6 +10,12 @@ from edgecompile.evaluate.metrics import Metric
 from edgecompile.findings import Finding
 from edgecompile.measured import Measured
 
+SOME_SAMPLES = (
+    "where not all samples were run, the metric is that of the step before on all, "
+    "plus the difference on those that were run"
+)
+"""What such a row's figure is."""
+
 
 def metric_words(value: float, metric: Metric) -> str:
     """``98.80 %`` of a fraction, four figures of anything else."""

@@ -75,7 +75,9 @@ def test_some_samples_are_emulated_and_the_report_says_how_many(edgecompile, tin
     result = edgecompile("build", tiny, "-q", "-t", "snapdragon-8-gen-3", *wanted)
     assert result.exit_code == 0, result.stderr
     assert "vendor-emulator, 50 of 200 samples" in result.stdout
+    assert "where not all samples were run, the metric is that of the step before" in result.stdout
     folder = Path("dist/tiny/snapdragon-8-gen-3")
+    assert "Where not all samples were run, the metric" in (folder / "report.html").read_text()
     manifest = json.loads((folder / "manifest.json").read_bytes())
     row = manifest["stages"][-1]
     assert (row["samples"], row["all_samples"]) == (50, 200)

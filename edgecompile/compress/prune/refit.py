@@ -18,7 +18,8 @@ from edgecompile.evaluate.dataset import spread
 if TYPE_CHECKING:
     import torch
 
-EXACT_RIDGE, TRAINED_RIDGE = 1e-3, 0.1
+EXACT_RIDGE = 1e-3
+TRAINED_RIDGE = 0.1
 """Of the mean squared input: ties the weights that the data do not determine to what they were. The
 first lets the layers come nearest to what they gave, but by large weights, from which training goes
 on badly: of `fmnist_cnn`, after 4 epochs, it ends worse than no refit. The second does not."""

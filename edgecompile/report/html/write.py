@@ -15,6 +15,7 @@ from edgecompile.evaluate.metrics import Metric
 from edgecompile.report.html.charts import NOT_TOLD, step_name
 from edgecompile.report.html.pareto import estimate_of
 from edgecompile.report.words import (
+    SOME_SAMPLES,
     decibel_words,
     estimate_figures,
     kernel_words,
@@ -60,6 +61,7 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters |= _filters(Metric(**parameters["facts"]["metric"]))
+    environment.globals["some_samples"] = SOME_SAMPLES
     script = (templates / "page.js").read_text(encoding="utf-8")
     drawn = json.loads(inputs["charts"].read_bytes())
     page = environment.get_template(parameters["template"]).render(
