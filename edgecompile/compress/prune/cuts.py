@@ -1,31 +1,53 @@
-"""Which of several cuts to take: each is tried by a short training, none is believed in.
+"""The cuts that structured pruning compares.
 
-What a cut does at once says little about what training makes up for. Of `fmnist_cnn` at half the
-MACs, with the layers refit, 20, 30 and 58 channels diverge by more than 17, 33 and 65 do, and by
-less after one epoch, as after four. So the cuts are compared after about a sixteenth of the
-training, on samples held out of it.
+How much goes of which layer is one question, which of its channels go is another. The answers:
+
+- The importance of channels per cost, over the whole network, tells how much of which layer. It is
+  taken anew after each of several strides, for it tells what one channel is worth and not what
+  many are together. The layers behind are refit as exactly as can be between the strides.
+- Where training follows, the channels with the largest weights are often better ones to keep, as
+  many of each layer. So are, of some networks, as large a share of every layer.
+
+docs/prune.md has what was measured.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecompile.compress.prune.finetune import fine_tune
+from edgecompile.compress.prune.cost import Measure
+from edgecompile.compress.prune.importance import magnitudes
+from edgecompile.compress.prune.refit import EXACT_RIDGE, TRAINED_RIDGE, refit_consumers
+from edgecompile.compress.prune.structured import prune_channels, prune_smallest
 from edgecompile.compress.prune.surgery import Kept
-from edgecompile.compress.training.data import held_out
-from edgecompile.compress.training.loop import Training
-from edgecompile.compress.training.losses import training_loss
-from edgecompile.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
-_SHARE_OF_EPOCHS = 1 / 16
-_BATCH = 128
+    from edgecompile.compress.prune.couplings import Coupling
+    from edgecompile.compress.prune.structured import Importance
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an iteration cuts, and how far."""
+
+    module: torch.nn.Module
+    shape: Sequence[int]
+    units: Mapping[str, int]
+    """Of each root, before the first iteration; empty in the first."""
+    samples: torch.Tensor
+    """Calibration data, (samples, ...), that layers are refit to."""
+    measure: Measure
+    goals: Sequence[float]
+    """What is to be left of the measure after each stride."""
+    final_goal: float
+    """After the last iteration."""
+    trained: bool
+    """Whether training follows."""
 
 
 @dataclass(frozen=True)
@@ -36,57 +58,69 @@ class Cut:
     """How it was made."""
     module: torch.nn.Module
     kept: Kept
-    units: dict[str, int]
+    """Channels of what the iteration started from."""
+    units: Mapping[str, int]
     """Of each root, before the first iteration."""
 
 
-def divergences(
-    cuts: Sequence[Cut],
-    unpruned: torch.nn.Module,
-    training: Training | None,
-    calibration: tuple[torch.Tensor, torch.Tensor | None],
-    seed: int,
-    hints: float,
-) -> list[float]:
-    """How far each cut is from `unpruned`: infinite where training breaks it.
+def cuts_of(start: Start, importance: Importance) -> list[Cut]:
+    """The cuts to compare, all of them within the last of `start.goals`.
 
-    After a short training and on samples held out of it; without `training` as it is, on the
-    samples (samples, ...) and classes (samples,) of `calibration`. The cuts stay as they are.
+    Raises:
+        UserError: nothing can be removed, or not enough.
     """
-    import torch
-
-    if training is None:
-        return [_divergence(cut.module, unpruned, *calibration) for cut in cuts]
-    rest, (samples, labels) = held_out(training)
-    unseen = torch.from_numpy(samples)
-    classes = None if training.classes is None else torch.from_numpy(labels)
-    epochs = math.ceil(training.epochs * _SHARE_OF_EPOCHS)
-    found = []
-    for cut in cuts:
-        module = copy.deepcopy(cut.module)
-        try:
-            fine_tune(module, unpruned, replace(rest, epochs=epochs), seed, cut.kept, hints=hints)
-        except UserError:  # the whole training will tell it, with its own numbers
-            found.append(math.inf)
-            continue
-        found.append(_divergence(module, unpruned, unseen, classes))
-    return found
+    by_importance = _in_strides(start, importance)
+    if not start.trained:
+        return [by_importance, _same_share(start)]
+    return [by_importance, _largest(start, by_importance), _same_share(start)]
 
 
-def _divergence(
-    module: torch.nn.Module,
-    unpruned: torch.nn.Module,
-    samples: torch.Tensor,
-    classes: torch.Tensor | None,
-) -> float:
-    """The distance that distillation makes small: of classes where there are any."""
-    import torch
+def _in_strides(start: Start, importance: Importance) -> Cut:
+    module, kept, units = copy.deepcopy(start.module), Kept(), dict(start.units)
+    for goal in start.goals:
+        before = copy.deepcopy(module)
+        cut = prune_channels(
+            module,
+            start.shape,
+            importance,
+            start.measure,
+            goal,
+            start.final_goal,
+            units,
+            "network",
+        )
+        refit_consumers(module, before, cut, start.samples, EXACT_RIDGE)
+        kept = kept.then(cut)
+    return Cut("by importance", module, kept, units)
 
-    total = 0.0
-    with torch.no_grad():
-        for start in range(0, len(samples), _BATCH):
-            batch = samples[start : start + _BATCH]
-            named = None if classes is None else classes[start : start + _BATCH]
-            loss = training_loss(module(batch), unpruned(batch), named, 1.0)
-            total += float(loss) * len(batch)
-    return total / len(samples)
+
+def _largest(start: Start, like: Cut) -> Cut:
+    """As many channels of each layer as `like` has, those with the largest weights."""
+    module = copy.deepcopy(start.module)
+    kept = prune_smallest(module, start.shape, start.measure, like.kept)
+    return _refit(start, Cut("the largest, as many of each layer", module, kept, like.units))
+
+
+def _same_share(start: Start) -> Cut:
+    module, units = copy.deepcopy(start.module), dict(start.units)
+    kept = prune_channels(
+        module,
+        start.shape,
+        _sizes,
+        start.measure,
+        start.goals[-1],
+        start.final_goal,
+        units,
+        "layer",
+    )
+    return _refit(start, Cut("the largest, the same share of each layer", module, kept, units))
+
+
+def _sizes(module: torch.nn.Module, couplings: Sequence[Coupling]) -> list[torch.Tensor]:
+    return magnitudes(module, couplings, 1)
+
+
+def _refit(start: Start, cut: Cut) -> Cut:
+    ridge = TRAINED_RIDGE if start.trained else EXACT_RIDGE
+    refit_consumers(cut.module, start.module, cut.kept, start.samples, ridge)
+    return cut

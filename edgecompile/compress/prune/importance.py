@@ -2,9 +2,11 @@
 
 l1, l2: the norm of all weights that go with the unit, over the mean of its coupling (layers have
 scales of their own; Fang et al., arXiv:2301.12900, equation 5).
-taylor: the first-order change of the loss when the unit's consumers stop seeing it, squared and
-summed over batches (Molchanov et al., "Importance Estimation for Neural Network Pruning", CVPR
-2019, arXiv:1906.10771). It has one scale for all layers and needs no mean.
+taylor: how far the outputs move, to first order, when the unit's consumers stop seeing it: squared
+and summed over random projections of the outputs on the calibration data. Molchanov et al.,
+"Importance Estimation for Neural Network Pruning" (CVPR 2019, arXiv:1906.10771), take the loss in
+the outputs' place. But a trained network has next to none: a few wrong answers would decide.
+It has one scale for all layers and needs no mean.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ from typing import TYPE_CHECKING
 
 from edgecompile.compress.prune.couplings import Coupling
 from edgecompile.compress.prune.surgery import IN, Member
+from edgecompile.compress.training.losses import flat_outputs
 
 if TYPE_CHECKING:
     import torch
 
-    Losses = Callable[[torch.nn.Module], Iterator[torch.Tensor]]
-    """Losses of a module, one a batch, each ready for backward()."""
+    Projections = Callable[[torch.nn.Module], Iterator[torch.Tensor]]
+    """Of a module's outputs, one a batch, each ready for backward()."""
+
+_BATCH = 16
+"""Small, since slopes of opposite samples cancel within a batch."""
 
 
 def magnitudes(
@@ -39,14 +45,14 @@ def magnitudes(
 
 
 def taylor(
-    module: torch.nn.Module, couplings: Sequence[Coupling], losses: Losses
+    module: torch.nn.Module, couplings: Sequence[Coupling], projections: Projections
 ) -> list[torch.Tensor]:
-    """For each coupling the squared first-order change of the loss by each unit."""
+    """For each coupling the squared first-order change of the outputs by each unit."""
     found = [_zeros(coupling)[: len(coupling.units)] for coupling in couplings]
     module.requires_grad_(True)
-    for loss in losses(module):
+    for projection in projections(module):
         module.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        projection.backward()  # type: ignore[no-untyped-call]
         for index, coupling in enumerate(couplings):
             change = _zeros(coupling)
             for member in coupling.members:
@@ -59,6 +65,25 @@ def taylor(
     return found
 
 
+def output_projections(samples: torch.Tensor, seed: int) -> Projections:
+    """Random projections of a module's outputs, batch by batch, in the order of the samples.
+
+    Their squared slopes add up to the curvature of the distance to what the outputs are now (the
+    Gauss-Newton matrix; Schraudolph, Neural Computation 14(7), 2002), which itself has no slope.
+    """
+    import torch
+
+    def projections(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        for start in range(0, len(samples), _BATCH):
+            outputs = flat_outputs(module(samples[start : start + _BATCH]))
+            yield torch.stack(
+                [(found * torch.randn(found.shape, generator=generator)).sum() for found in outputs]
+            ).sum()
+
+    return projections
+
+
 def _zeros(coupling: Coupling) -> torch.Tensor:
     import torch
 
@@ -66,7 +91,7 @@ def _zeros(coupling: Coupling) -> torch.Tensor:
 
 
 def _slope(weight: torch.Tensor) -> torch.Tensor:
-    """weight * gradient, summed over a column: how the loss follows that column."""
+    """weight * gradient, summed over a column: how the outputs follow that column."""
     import torch
 
     return torch.zeros_like(weight) if weight.grad is None else weight.detach() * weight.grad

@@ -7,7 +7,6 @@ al., arXiv:2104.08378). Zero is 0 on every symmetric grid, so that quantization 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from edgecompile.errors import UserError
@@ -15,25 +14,26 @@ from edgecompile.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    Losses = Callable[[torch.nn.Module], Iterator[torch.Tensor]]
+    from edgecompile.compress.prune.importance import Projections
+
     Scores = dict[str, torch.Tensor]
 
 _FOUR = 4
 
 
-def scores_of(module: torch.nn.Module, importance: str, losses: Losses | None) -> Scores:
+def scores_of(module: torch.nn.Module, importance: str, projections: Projections | None) -> Scores:
     """How much each weight matters, by the name of its parameter."""
     import torch
 
     weights = _weights(module)
-    if losses is None:
+    if projections is None:
         power = 1 if importance == "l1" else 2
         return {name: weight.detach().abs() ** power for name, weight in weights.items()}
     found = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     module.requires_grad_(True)
-    for loss in losses(module):
+    for projection in projections(module):
         module.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        projection.backward()  # type: ignore[no-untyped-call]
         for name, weight in weights.items():
             if weight.grad is not None:
                 found[name] += (weight.detach() * weight.grad) ** 2

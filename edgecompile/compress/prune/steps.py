@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,13 @@ from edgecompile.errors import EdgecompileError, Location
 if TYPE_CHECKING:
     import torch
 
-    from edgecompile.compress.prune.cuts import Cut
-    from edgecompile.compress.prune.selection import Allocation
+    from edgecompile.compress.prune.couplings import Coupling
+    from edgecompile.compress.prune.cuts import Cut, Start
+    from edgecompile.compress.prune.importance import Projections
     from edgecompile.compress.training.loop import Training
 
 _STRIDE = 0.1
-"""The most of the measure that goes in one of several cuts. Slopes tell what one channel is worth,
-not what many are together: after each cut the layers are refit and the slopes taken anew."""
-_TAYLOR_BATCH = 16
-"""Small, since slopes of opposite samples cancel within a batch."""
+"""The most of the measure that goes at once; then the importance is taken anew."""
 
 
 def prune(
@@ -95,9 +93,8 @@ class _Iteration:
             facts = {"units": {}}
         history: list[float] = []
         if training is not None:
-            hints = stage["finetune"]["hints"]
             history = fine_tune(
-                module, self.unpruned, training, self._seed, kept, hints=hints, masks=masks
+                module, self.unpruned, training, self._seed, kept, hints=self._hints, masks=masks
             )
         cost = module_cost(module, shape)
         facts |= {"iteration": self.parameters["iteration"], "method": stage["method"]}
@@ -111,79 +108,59 @@ class _Iteration:
 
     def _best_cut(self, training: Training | None) -> tuple[Cut, dict[str, float]]:
         """The cut that is least far from the unpruned network, and how far each is."""
-        from edgecompile.compress.prune.cuts import divergences
+        from edgecompile.compress.prune.cuts import cuts_of
+        from edgecompile.compress.prune.surgery import Kept
+        from edgecompile.compress.prune.trials import divergences
 
-        stage = self.parameters["stage"]
+        before = Kept.of_layers(_kept_of(self.before))
         cuts = [
-            self._cut_channels("network", refit_each=True),
-            self._cut_channels("network", refit_each=False),
-            self._cut_channels("layer", refit_each=False),
+            replace(cut, kept=before.then(cut.kept))
+            for cut in cuts_of(self._cutting(), self._importance)
         ]
         found = divergences(
-            cuts,
-            self.unpruned,
-            training,
-            self._data("calibration"),
-            self._seed,
-            0.0 if stage["finetune"] is None else stage["finetune"]["hints"],
+            cuts, self.unpruned, training, self._data("calibration"), self._seed, self._hints
         )
         best = cuts[found.index(min(found))]
         tried = {cut.name: value for cut, value in zip(cuts, found, strict=True)}
         return best, {name: value for name, value in tried.items() if math.isfinite(value)}
 
-    def _cut_channels(self, allocation: Allocation, *, refit_each: bool) -> Cut:
-        """This iteration's share; `refit_each`: the layers are refit after each stride."""
+    def _cutting(self) -> Start:
+        """This iteration's share of what goes, in strides."""
         from edgecompile.compress.prune.cost import Measure, module_cost
-        from edgecompile.compress.prune.cuts import Cut
-        from edgecompile.compress.prune.importance import magnitudes, taylor
-        from edgecompile.compress.prune.refit import EXACT_RIDGE, TRAINED_RIDGE, refit_consumers
-        from edgecompile.compress.prune.structured import prune_channels
-        from edgecompile.compress.prune.surgery import Kept
+        from edgecompile.compress.prune.cuts import Start
 
         stage, shape = self.parameters["stage"], self.parameters["shape"]
         measure = Measure(**self.parameters["measure"])
         whole = measure.of(module_cost(self.unpruned, shape))
-        units: dict[str, int] = dict(self.before.get("units", {}))
+        ratio, iterations = float(stage["ratio"]), int(stage["iterations"])
+        strides = math.ceil(ratio / iterations / _STRIDE)
+        begun = self.parameters["iteration"] - 1
+        behind = [(begun + stride / strides) / iterations for stride in range(1, strides + 1)]
+        return Start(
+            module=self.module,
+            shape=shape,
+            units=self.before.get("units", {}),
+            samples=self._data("calibration")[0],
+            measure=measure,
+            goals=[whole * (1 - ratio * share) for share in behind],
+            final_goal=whole * (1 - ratio),
+            trained=stage["finetune"] is not None,
+        )
 
-        def importance(module: torch.nn.Module, couplings: Any) -> list[torch.Tensor]:
-            if stage["importance"] == "taylor":
-                return taylor(module, couplings, self._losses())
-            return magnitudes(module, couplings, 1 if stage["importance"] == "l1" else 2)
+    def _importance(
+        self, module: torch.nn.Module, couplings: Sequence[Coupling]
+    ) -> list[torch.Tensor]:
+        from edgecompile.compress.prune.importance import magnitudes, taylor
 
-        samples = self._data("calibration")[0]
-        # Strides follow each other by what the layers give: they are refit as exactly as can be.
-        exact = refit_each or stage["finetune"] is None
-        ridge = EXACT_RIDGE if exact else TRAINED_RIDGE
-        module, whole_cut = copy.deepcopy(self.module), Kept()
-        # The same share of every layer is the same at once and in strides.
-        strides = self._strides if allocation == "network" else 1
-        for stride in range(1, strides + 1):
-            before = copy.deepcopy(module)
-            behind = (self.parameters["iteration"] - 1 + stride / strides) / stage["iterations"]
-            cut = prune_channels(
-                module,
-                shape,
-                importance,
-                measure,
-                whole * (1 - stage["ratio"] * behind),
-                whole * (1 - stage["ratio"]),
-                units,
-                allocation,
-            )
-            if refit_each:
-                refit_consumers(module, before, cut, samples, ridge)
-            whole_cut = whole_cut.then(cut)
-        if not refit_each:
-            refit_consumers(module, self.module, whole_cut, samples, ridge)
-        kept = Kept.of_layers(_kept_of(self.before)).then(whole_cut)
-        name = f"{allocation}, refit after {'each stride' if refit_each else 'the last stride'}"
-        return Cut(name, module, kept, units)
+        kind = self.parameters["stage"]["importance"]
+        if kind == "taylor":
+            return taylor(module, couplings, self._projections())
+        return magnitudes(module, couplings, 1 if kind == "l1" else 2)
 
     @property
-    def _strides(self) -> int:
-        """How many cuts this iteration may take for its share."""
-        stage = self.parameters["stage"]
-        return math.ceil(float(stage["ratio"]) / int(stage["iterations"]) / _STRIDE)
+    def _hints(self) -> float:
+        finetune = self.parameters["stage"]["finetune"]
+        return 0.0 if finetune is None else float(finetune["hints"])
 
     @property
     def _seed(self) -> int:
@@ -198,8 +175,8 @@ class _Iteration:
         )
 
         stage = self.parameters["stage"]
-        losses = self._losses() if stage["importance"] == "taylor" else None
-        scores = scores_of(self.module, stage["importance"], losses)
+        projections = self._projections() if stage["importance"] == "taylor" else None
+        scores = scores_of(self.module, stage["importance"], projections)
         if stage["method"] == "2:4":
             masks = two_of_four_masks(self.module, scores, self.share)
         else:
@@ -207,13 +184,10 @@ class _Iteration:
         apply_masks(self.module, masks)
         return masks
 
-    def _losses(self) -> Callable[[torch.nn.Module], Iterator[torch.Tensor]]:
-        """Losses on the calibration data, for importance by slope."""
-        from edgecompile.compress.training.losses import calibration_losses
+    def _projections(self) -> Projections:
+        from edgecompile.compress.prune.importance import output_projections
 
-        samples, classes = self._data("calibration")
-        seed = self.parameters["stage"]["seed"]
-        return calibration_losses(samples, classes, _TAYLOR_BATCH, seed)
+        return output_projections(self._data("calibration")[0], self.parameters["stage"]["seed"])
 
     def _training(self) -> Training | None:
         from edgecompile.compress.training.data import training_data

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecompile.compress.prune.cost import Measure, module_cost
 from edgecompile.compress.prune.couplings import Coupling, find_couplings
+from edgecompile.compress.prune.importance import magnitudes
 from edgecompile.compress.prune.selection import (
     Allocation,
     by_root,
@@ -67,6 +68,26 @@ def prune_channels(
         chosen = without_needless(chosen, goal, cost_without)
     kept = Kept()
     remove_channels(module, shape, by_root(chosen), kept)
+    return kept
+
+
+def prune_smallest(
+    module: torch.nn.Module, shape: Sequence[int], measure: Measure, as_many_as: Kept
+) -> Kept:
+    """Remove channels from `module`, in place, those with the smallest weights of each layer.
+
+    As many are left of each as `as_many_as` has, another cut of the same module.
+    """
+    couplings = find_couplings(module, shape, measure)
+    chosen = {}
+    for coupling, sizes in zip(couplings, magnitudes(module, couplings, 1), strict=True):
+        channels = sum(len(unit) for unit in coupling.units)
+        left = len(as_many_as.outputs.get(coupling.root, range(channels)))
+        gone = len(coupling.units) * (channels - left) // channels
+        smallest = sizes.argsort(stable=True)[:gone].tolist()
+        chosen[coupling.root] = sorted(c for unit in smallest for c in coupling.units[unit])
+    kept = Kept()
+    remove_channels(module, shape, chosen, kept)
     return kept
 
 

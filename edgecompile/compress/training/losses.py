@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from edgecompile.compress.training.augment import Augmented
@@ -81,34 +80,6 @@ def cross_entropy(
     own = functional.cross_entropy(logits, classes, reduction="none")
     others = functional.cross_entropy(logits, classes[mixed.partner], reduction="none")
     return (mixed.share * own + (1 - mixed.share) * others).mean()
-
-
-def calibration_losses(
-    samples: torch.Tensor, classes: torch.Tensor | None, batch: int, seed: int
-) -> Callable[[torch.nn.Module], Iterator[torch.Tensor]]:
-    """Losses of a module batch by batch, in the order of the samples.
-
-    Cross-entropy to `classes`. Without them the distance to a network's own outputs has no slope;
-    random projections of the outputs stand for it, whose squared slopes add up to its curvature
-    (the Gauss-Newton matrix; Schraudolph, Neural Computation 14(7), 2002).
-    """
-    import torch
-
-    def losses(module: torch.nn.Module) -> Iterator[torch.Tensor]:
-        generator = torch.Generator().manual_seed(seed)
-        for start in range(0, len(samples), batch):
-            outputs = module(samples[start : start + batch])
-            if classes is not None:
-                yield training_loss(outputs, None, classes[start : start + batch], 0.0)
-            else:
-                yield torch.stack(
-                    [
-                        (found * torch.randn(found.shape, generator=generator)).sum()
-                        for found in flat_outputs(outputs)
-                    ]
-                ).sum()
-
-    return losses
 
 
 def flat_outputs(result: Any) -> list[Any]:

@@ -8,8 +8,9 @@ import math
 import torch
 from torch import nn
 
-from edgecompile.compress.prune.cuts import Cut, divergences
+from edgecompile.compress.prune.cuts import Cut
 from edgecompile.compress.prune.surgery import Kept, remove_channels
+from edgecompile.compress.prune.trials import divergences
 from edgecompile.compress.training.loop import Training
 
 SHAPE = [1, 3, 8, 8]
