@@ -30,7 +30,7 @@ from edgecompile.recipe.load import LoadedRecipe, load_recipe
 from edgecompile.recipe.paths import data_folder
 
 _STAGE = (
-    "ratio: 0.5, importance: taylor, finetune: {epochs: 4, learning_rate: 0.003, batch: 32, "
+    "ratio: 0.5, importance: taylor, finetune: {epochs: 3, learning_rate: 0.006, batch: 128, "
     "distillation: 0.9, hints: 1}"
 )
 
@@ -64,7 +64,7 @@ def uniform_l1(loaded: LoadedRecipe, macs: int, work: Path) -> tuple[float, int]
         fine_tune(pruned, whole, training, stage.seed + 1, kept, hints=hints)
     samples, labels = load_split(loaded, "evaluation", work)
     with torch.inference_mode():
-        outputs = torch.cat([pruned(part) for part in torch.from_numpy(samples).split(64)])
+        outputs = torch.cat([pruned(part) for part in torch.split(torch.from_numpy(samples), 64)])
     metric = score(loaded.recipe.metric, as_arrays(outputs), labels, samples, loaded.folder)
     return metric, count_macs(pruned, shape)
 

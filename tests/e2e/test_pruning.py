@@ -183,7 +183,7 @@ def test_what_is_left_is_written_as_data(edgecompile, own_cache):
 
 
 FEW_IMAGES = (
-    "finetune: {epochs: 64, learning_rate: 0.003, batch: 32, distillation: 1, hints: 200, "
+    "finetune: {epochs: 64, learning_rate: 0.006, batch: 128, distillation: 1, hints: 200, "
     "augment: [crop, flip, mixup, cutmix]}"
 )
 MANY_IMAGES = (
