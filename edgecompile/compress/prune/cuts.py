@@ -58,7 +58,7 @@ class Cut:
     """How it was made."""
     module: torch.nn.Module
     kept: Kept
-    """Channels of what the iteration started from."""
+    """Channels that are left, numbered as `Start.module` has them."""
     units: Mapping[str, int]
     """Of each root, before the first iteration."""
 

@@ -113,7 +113,7 @@ class _Iteration:
         from edgecompile.compress.prune.trials import divergences
 
         before = Kept.of_layers(_kept_of(self.before))
-        cuts = [
+        cuts = [  # their channels numbered as the unpruned network has them
             replace(cut, kept=before.then(cut.kept))
             for cut in cuts_of(self._cutting(), self._importance)
         ]

@@ -1,9 +1,9 @@
 """Which of several cuts to take: each is tried by a short training, none is believed in.
 
-What a cut does at once says little about what training makes up for. Of `fmnist_cnn` at half the
-MACs, with the layers refit, 20, 30 and 58 channels diverge by more than 17, 33 and 65 do, and by
-less after one epoch, as after four. So the cuts are compared after about a sixteenth of the
-training, on samples held out of it.
+What a cut does at once says little about what training makes up for. Of `cifar_resnet20` at half
+the MACs, the same share of each layer, the channels that least squares choose diverge by 1.55 and
+the largest by 1.77; after five epochs by 0.67 and 0.59. So the cuts are compared after about a
+sixteenth of the training, on samples held out of it.
 """
 
 from __future__ import annotations
