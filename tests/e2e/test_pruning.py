@@ -187,7 +187,8 @@ FEW_IMAGES = (
     "augment: [crop, flip, mixup, cutmix]}"
 )
 MANY_IMAGES = (
-    "finetune: {epochs: 12, learning_rate: 0.003, distillation: 0.9, hints: 1, augment: [flip]}"
+    "finetune: {epochs: 3, learning_rate: 0.006, batch: 128, distillation: 0.9, hints: 1, "
+    "augment: [flip]}"
 )
 
 
