@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ class _Iteration:
             for cut in cuts_of(self._cutting(), self._importance)
         ]
         found = divergences(
-            cuts, self.unpruned, training, self._data("calibration"), self._seed, self._hints
+            cuts, self.unpruned, training, self._calibration, self._seed, self._hints
         )
         best = cuts[found.index(min(found))]
         tried = {cut.name: value for cut, value in zip(cuts, found, strict=True)}
@@ -140,7 +141,7 @@ class _Iteration:
             module=self.module,
             shape=shape,
             units=self.before.get("units", {}),
-            samples=self._data("calibration")[0],
+            samples=self._calibration[0],
             measure=measure,
             goals=[whole * (1 - ratio * share) for share in behind],
             final_goal=whole * (1 - ratio),
@@ -187,7 +188,7 @@ class _Iteration:
     def _projections(self) -> Projections:
         from edgecompile.compress.prune.importance import output_projections
 
-        return output_projections(self._data("calibration")[0], self.parameters["stage"]["seed"])
+        return output_projections(self._calibration[0], self.parameters["stage"]["seed"])
 
     def _training(self) -> Training | None:
         from edgecompile.compress.training.data import training_data
@@ -197,10 +198,12 @@ class _Iteration:
             return None
         return training_data(self.inputs, "prune", options, self.parameters["metric"])
 
-    def _data(self, split: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+    @cached_property
+    def _calibration(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Samples (samples, ...), and their classes where the metric counts classes."""
         from edgecompile.compress.training.data import load_split
 
-        return load_split(self.inputs, split, self.parameters["metric"])
+        return load_split(self.inputs, "calibration", self.parameters["metric"])
 
 
 def _kept_of(pruning: Mapping[str, Any]) -> dict[str, Any]:

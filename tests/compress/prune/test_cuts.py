@@ -15,17 +15,13 @@ from edgecompile.compress.prune.importance import output_projections, taylor
 from edgecompile.compress.prune.structured import prune_smallest
 from edgecompile.compress.prune.surgery import Kept, remove_channels
 from edgecompile.errors import UserError
-
-SHAPE = [1, 3, 8, 8]
+from tests.compress.prune.networks import SHAPE, two_convolutions
 
 
 @pytest.fixture
 def whole():
     """The first layer has channels that nothing sees (2, 5), with the largest weights of all."""
-    torch.manual_seed(0)
-    network = nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, 4)
-    ).eval()
+    network = two_convolutions()
     with torch.no_grad():
         network[0].weight[[2, 5]] *= 20
         network[2].weight[:, [2, 5]] = 0

@@ -7,22 +7,13 @@ import copy
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from edgecompile.compress.prune.finetune import fine_tune
 from edgecompile.compress.prune.hints import hint_loss, inputs_of_layers, variances
 from edgecompile.compress.prune.surgery import Kept, remove_channels
 from edgecompile.compress.training.augment import augment
 from edgecompile.compress.training.loop import Training
-
-SHAPE = [1, 3, 8, 8]
-
-
-def network():
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, 4)
-    ).eval()
+from tests.compress.prune.networks import SHAPE, two_convolutions
 
 
 def hints_between(module, teacher, kept, images):
@@ -34,7 +25,7 @@ def hints_between(module, teacher, kept, images):
 
 def test_hints_compare_the_channels_that_are_left():
     """Channels go that nothing behind them sees, so nothing differs on the others."""
-    whole, kept = network(), Kept()
+    whole, kept = two_convolutions(), Kept()
     with torch.no_grad():
         whole[2].weight[:, [1, 5]] = 0
     smaller = copy.deepcopy(whole)
@@ -47,7 +38,7 @@ def test_hints_compare_the_channels_that_are_left():
 
 
 def test_hints_alone_bring_a_network_back_to_what_it_was():
-    whole = network()
+    whole = two_convolutions()
     changed = copy.deepcopy(whole)
     with torch.no_grad():
         changed[0].weight += 0.1 * torch.randn_like(changed[0].weight)

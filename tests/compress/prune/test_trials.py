@@ -6,22 +6,17 @@ import copy
 import math
 
 import torch
-from torch import nn
 
 from edgecompile.compress.prune.cuts import Cut
 from edgecompile.compress.prune.surgery import Kept, remove_channels
 from edgecompile.compress.prune.trials import divergences
 from edgecompile.compress.training.loop import Training
-
-SHAPE = [1, 3, 8, 8]
+from tests.compress.prune.networks import SHAPE, two_convolutions
 
 
 def network():
     """Nothing behind them sees the channels 1 and 5 of the first layer."""
-    torch.manual_seed(0)
-    whole = nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(96, 4)
-    ).eval()
+    whole = two_convolutions()
     with torch.no_grad():
         whole[2].weight[:, [1, 5]] = 0
     return whole
